@@ -1,0 +1,1 @@
+"""The triplet, its conventions, shards, transforms and Lightning data modules."""

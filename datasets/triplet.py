@@ -1,0 +1,238 @@
+"""The triplet: RGB, depth and normal of the same pixels, with camera and provenance; and its shards on disk.
+
+This is the currency of the house. `render/` writes it, `datasets/` and `train/` read it. Blender workers import this
+file, so it stays free of torch.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import OpenEXR
+
+from datasets.conventions import VERSION, Array
+
+DATASET_FILE = "dataset.json"
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """One rendered sample. All maps share (H,W); conventions in `datasets/conventions.py`.
+
+    key     nine-digit plan index
+    rgb     (H,W,3) uint8 sRGB
+    mask    (H,W) uint8 instance id, 0 background
+    alpha   (H,W) uint8 soft coverage
+    depth   (H,W) float32 planar metres, 0 outside the mask
+    normal  (H,W,3) float16 unit, 0 outside the mask
+    meta    K, world_to_camera, width, height, subjects, framing, lighting, backdrop, seed, versions
+    albedo  (H,W,3) uint8 sRGB, optional
+    """
+
+    key: str
+    rgb: Array
+    mask: Array
+    alpha: Array
+    depth: Array
+    normal: Array
+    meta: dict[str, Any]
+    albedo: Array | None = None
+
+    @property
+    def K(self) -> Array:
+        """Camera matrix (3,3), pixels."""
+        return np.asarray(self.meta["K"], dtype=np.float64)
+
+
+def _to_png(image: Array) -> bytes:
+    bgr = image[..., ::-1] if image.ndim == 3 else image
+    ok, data = cv2.imencode(".png", np.ascontiguousarray(bgr), [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    if not ok:
+        raise ValueError(f"cannot encode a PNG of shape {image.shape}, {image.dtype}")
+    return data.tobytes()
+
+
+def _from_png(data: bytes) -> Array:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("not a PNG picture")
+    return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+
+
+def write_exr(path_or_stream: Any, channels: dict[str, Array]) -> None:
+    """Write named float32 or float16 channels (H,W), losslessly compressed, to a path or a binary stream."""
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {name: np.ascontiguousarray(values) for name, values in channels.items()}).write(path_or_stream)
+
+
+def read_exr(path_or_stream: Any) -> dict[str, Array]:
+    """All channels (H,W) of the first part of an EXR, from a path or a binary stream."""
+    with OpenEXR.File(path_or_stream, separate_channels=True) as file:
+        return {name: channel.pixels.copy() for name, channel in file.channels().items()}
+
+
+def _to_exr(names: str, dtype: type) -> Callable[[Array], bytes]:
+    def encode(values: Array) -> bytes:
+        stream = io.BytesIO()
+        planes = values[..., None] if values.ndim == 2 else values
+        write_exr(stream, {name: planes[..., i].astype(dtype) for i, name in enumerate(names)})
+        return stream.getvalue()
+
+    return encode
+
+
+def _from_exr(names: str) -> Callable[[bytes], Array]:
+    def decode(data: bytes) -> Array:
+        channels = read_exr(io.BytesIO(data))
+        planes = [channels[name] for name in names]
+        return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+
+    return decode
+
+
+def _to_json(meta: dict[str, Any]) -> bytes:
+    return json.dumps(meta, sort_keys=True, allow_nan=False).encode()
+
+
+@dataclass(frozen=True)
+class Member:
+    """How one field of a triplet is stored: the member's suffix and its codec."""
+
+    suffix: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+    optional: bool = False
+
+
+MEMBERS: dict[str, Member] = {
+    "rgb": Member("rgb.png", _to_png, _from_png),
+    "mask": Member("mask.png", _to_png, _from_png),
+    "alpha": Member("alpha.png", _to_png, _from_png),
+    "depth": Member("depth.exr", _to_exr("Z", np.float32), _from_exr("Z")),
+    "normal": Member("normal.exr", _to_exr("RGB", np.float16), _from_exr("RGB")),
+    "albedo": Member("albedo.png", _to_png, _from_png, optional=True),
+    "meta": Member("json", _to_json, json.loads),
+}
+
+
+def encode(triplet: Triplet) -> dict[str, bytes]:
+    """Suffix -> bytes for every member of a triplet."""
+    return {m.suffix: m.encode(getattr(triplet, name)) for name, m in MEMBERS.items() if getattr(triplet, name) is not None}
+
+
+def decode(key: str, members: Mapping[str, bytes], fields: Iterable[str] = tuple(MEMBERS)) -> Triplet:
+    """The triplet that `members` (suffix -> bytes) stand for; fields not asked for are left None, to save time.
+
+    Raises ValueError naming the sample when a member is missing or cannot be read.
+    """
+    values: dict[str, Any] = dict.fromkeys(MEMBERS)
+    for name in fields:
+        member = MEMBERS[name]
+        if member.suffix not in members:
+            if member.optional:
+                continue
+            raise ValueError(f"sample {key} lacks {member.suffix}; it has {sorted(members)}")
+        try:
+            values[name] = member.decode(members[member.suffix])
+        except Exception as error:
+            raise ValueError(f"sample {key}: {member.suffix} cannot be read: {error}") from error
+    return Triplet(key=key, **values)
+
+
+def write_shard(path: Path, triplets: Iterable[Triplet]) -> str:
+    """Write triplets to a tar: under a temporary name, flushed to disk, renamed. Returns the file's sha256.
+
+    The bytes depend on the triplets alone (no times, no owners), so equal renders give equal shards.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                for triplet in triplets:
+                    for suffix, data in encode(triplet).items():
+                        info = tarfile.TarInfo(f"{triplet.key}.{suffix}")
+                        info.size = len(data)
+                        tar.addfile(info, io.BytesIO(data))
+            file.flush()
+            os.fsync(file.fileno())
+        digest = sha256(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return digest
+
+
+def read_shard(path: Path, fields: Iterable[str] = tuple(MEMBERS)) -> Iterator[Triplet]:
+    """The triplets of one shard, in order. Raises ValueError naming the sample that cannot be read."""
+    fields = tuple(fields)
+    with tarfile.open(path) as tar:
+        key, members = "", dict[str, bytes]()
+        for info in tar:
+            sample, suffix = info.name.split(".", 1)
+            if sample != key and members:
+                yield decode(key, members, fields)
+                members = {}
+            key = sample
+            stream = tar.extractfile(info)
+            assert stream is not None, f"{path}: {info.name} is not a plain file"
+            members[suffix] = stream.read()
+        if members:
+            yield decode(key, members, fields)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass
+class Dataset:
+    """`dataset.json`: what a folder of shards holds and how it was made.
+
+    shards: file name (relative to `shards/`) -> {"samples": int, "sha256": str, "rejections": {reason: count}}
+    """
+
+    configuration: dict[str, Any]
+    seed: int
+    count: int
+    conventions: int = VERSION
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @staticmethod
+    def load(folder: Path) -> "Dataset":
+        """Read `<folder>/dataset.json`. Raises FileNotFoundError or ValueError, naming file and mend."""
+        path = Path(folder) / DATASET_FILE
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist: {folder} is not a rendered dataset (make one with `python -m render`)")
+        dataset = Dataset(**json.loads(path.read_text()))
+        if dataset.conventions != VERSION:
+            raise ValueError(
+                f"{path} follows conventions {dataset.conventions}, this code {VERSION}: render it again, or use the matching release"
+            )
+        return dataset
+
+    def save(self, folder: Path) -> None:
+        """Write `<folder>/dataset.json` atomically."""
+        write_atomically(Path(folder) / DATASET_FILE, json.dumps(vars(self), indent=1, sort_keys=True))
+
+    def paths(self, folder: Path) -> list[Path]:
+        """Paths of the listed shards, in order."""
+        return [Path(folder) / "shards" / name for name in sorted(self.shards)]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, finds the old one or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)

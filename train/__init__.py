@@ -1,0 +1,1 @@
+"""Backbones, heads, losses, metrics and the commands that train, evaluate and predict."""
