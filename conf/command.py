@@ -7,6 +7,7 @@ live beside this file as YAML groups (`conf/<group>/<option>.yaml`).
 import dataclasses
 import difflib
 import functools
+import inspect
 import sys
 import typing
 from collections.abc import Callable
@@ -51,25 +52,36 @@ def command(name: str, config: type[Config], groups: tuple[str, ...] = ()) -> Ca
     def decorate(function: Callable[[Config], None]) -> Callable[[], None]:
         _register(name, config, groups)
 
-        @hydra.main(config_path=str(FOLDER), config_name=name, version_base="1.3")
-        def job(cfg: DictConfig) -> None:
+        def run(cfg: DictConfig) -> None:
             missing = sorted(OmegaConf.missing_keys(cfg))
             if missing:
                 raise UserError(f"missing key {missing[0]!r}: give {missing[0]}=...; see `python -m {name} --help`")
             function(typing.cast(Config, OmegaConf.to_object(cfg)))
 
+        # Errors are caught inside Hydra's job, which would print a traceback, and outside, where typos are found.
+        job = hydra.main(config_path=str(FOLDER), config_name=name, version_base="1.3")(_in_one_line(run))
+
         @functools.wraps(function)
+        @_in_one_line
         def main() -> None:
-            try:
-                _refuse_typos(config, groups, sys.argv[1:], name)
-                job()
-            except UserError as error:
-                print(f"error: {error}", file=sys.stderr)
-                sys.exit(2)
+            _refuse_typos(config, groups, sys.argv[1:], name)
+            job()
 
         return main
 
     return decorate
+
+
+def _in_one_line(function: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(function)
+    def call(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    return call
 
 
 def _register(name: str, config: type, groups: tuple[str, ...]) -> None:
@@ -84,7 +96,7 @@ def _register(name: str, config: type, groups: tuple[str, ...]) -> None:
 
 
 def _help(name: str, config: type, groups: tuple[str, ...]) -> str:
-    lines = [f"python -m {name} [key=value ...]", "", (config.__doc__ or "").strip(), "", "Keys:"]
+    lines = [f"python -m {name} [key=value ...]", "", inspect.getdoc(config) or "", "", "Keys:"]
     rows = list(_rows(config))
     width = max(len(left) for left, _ in rows)
     lines += [f"  {left.ljust(width)}  {text}" for left, text in rows]

@@ -147,28 +147,52 @@ def decode(key: str, members: Mapping[str, bytes], fields: Iterable[str] = tuple
     return Triplet(key=key, **values)
 
 
-def write_shard(path: Path, triplets: Iterable[Triplet]) -> str:
-    """Write triplets to a tar: under a temporary name, flushed to disk, renamed. Returns the file's sha256.
+class ShardWriter:
+    """Writes triplets one by one to a tar, under a temporary name; `close` flushes it to disk and renames it.
 
-    The bytes depend on the triplets alone (no times, no owners), so equal renders give equal shards.
+    As a context manager, an exception inside leaves nothing behind. The bytes depend on the triplets alone (no times, no
+    owners), so equal renders give equal shards.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-                for triplet in triplets:
-                    for suffix, data in encode(triplet).items():
-                        info = tarfile.TarInfo(f"{triplet.key}.{suffix}")
-                        info.size = len(data)
-                        tar.addfile(info, io.BytesIO(data))
-            file.flush()
-            os.fsync(file.fileno())
-        digest = sha256(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return digest
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.samples = path, 0
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._file = open(self._temporary, "wb")  # noqa: SIM115  closed by close() or __exit__
+        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
+
+    def add(self, triplet: Triplet) -> None:
+        """Append one sample."""
+        for suffix, data in encode(triplet).items():
+            info = tarfile.TarInfo(f"{triplet.key}.{suffix}")
+            info.size = len(data)
+            self._tar.addfile(info, io.BytesIO(data))
+        self.samples += 1
+
+    def close(self) -> dict[str, Any]:
+        """Commit the shard. Returns its entry for `dataset.json`: samples, bytes, sha256."""
+        self._tar.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        entry = {"samples": self.samples, "bytes": self._temporary.stat().st_size, "sha256": sha256(self._temporary)}
+        os.replace(self._temporary, self.path)
+        return entry
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def write_shard(path: Path, triplets: Iterable[Triplet]) -> dict[str, Any]:
+    """Write triplets as one shard, atomically. Returns its entry for `dataset.json`: samples, bytes, sha256."""
+    with ShardWriter(path) as writer:
+        for triplet in triplets:
+            writer.add(triplet)
+        return writer.close()
 
 
 def read_shard(path: Path, fields: Iterable[str] = tuple(MEMBERS)) -> Iterator[Triplet]:
@@ -199,7 +223,7 @@ def sha256(path: Path) -> str:
 class Dataset:
     """`dataset.json`: what a folder of shards holds and how it was made.
 
-    shards: file name (relative to `shards/`) -> {"samples": int, "sha256": str, "rejections": {reason: count}}
+    shards: file name (relative to `shards/`) -> {"samples": int, "bytes": int, "sha256": str, "rejections": {reason: count}}
     """
 
     configuration: dict[str, Any]

@@ -1,0 +1,122 @@
+"""Blender's labels against closed forms."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+
+from datasets.triplet import write_exr
+from render import environment
+from tests.fixtures import analytic_sphere
+from tests.render.conftest import CENTRE, RADIUS, random_camera, write_sphere
+
+HEIGHT, WIDTH = 256, 192
+
+
+@pytest.fixture(scope="module")
+def sphere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sphere so fine (1.3 million faces) that its facets are off by less than a micrometre."""
+    path = tmp_path_factory.mktemp("sphere") / "sphere.glb"
+    write_sphere(path, subdivisions=8)
+    return path
+
+
+def outline_distance(K: np.ndarray, centre: np.ndarray, mask_shape: tuple[int, int]) -> np.ndarray:
+    """Distance in pixels of every pixel centre from the sphere's outline, to first order: |f| / |grad f|."""
+    from datasets.conventions import camera_rays
+
+    def tangency(rays: np.ndarray) -> np.ndarray:  # zero exactly on the outline
+        return (rays @ centre) ** 2 - (rays * rays).sum(-1) * (centre @ centre - RADIUS**2)
+
+    rays, step = camera_rays(K, *mask_shape), 1e-4
+    right, down = np.array([step / K[0, 0], 0, 0]), np.array([0, step / K[1, 1], 0])
+    slopes = [(tangency(rays + side) - tangency(rays - side)) / (2 * step) for side in (right, down)]
+    return np.abs(tangency(rays)) / np.hypot(*slopes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sphere_matches_its_closed_form(blender: Any, sphere: Path, seed: int) -> None:
+    K, world_to_camera = random_camera(np.random.default_rng(seed), HEIGHT, WIDTH)
+    centre = world_to_camera[:3, :3] @ np.array(CENTRE) + world_to_camera[:3, 3]
+    depth, normal, mask = analytic_sphere(K, centre, RADIUS, HEIGHT, WIDTH)
+
+    blender.set_people({"sphere": (sphere, np.eye(4))})
+    layers = blender.render(K, world_to_camera, (HEIGHT, WIDTH), samples=4, seed=seed)
+
+    distance = outline_distance(K, centre, mask.shape)
+    differs = layers.index != mask
+    assert mask.sum() > 2000
+    assert distance[differs].max(initial=0) <= 0.01
+    both = (layers.index > 0) & (mask > 0) & (distance > 0.01)
+    assert np.abs(layers.depth - depth)[both].max() < 1e-4
+    cosine = np.clip((layers.normal.astype(np.float64) * normal).sum(-1), -1, 1)[both]
+    assert np.degrees(np.arccos(cosine)).max() < 0.5
+    assert np.all(layers.depth[layers.index == 0] == 0) and np.all(layers.normal[layers.index == 0] == 0)
+    # The photograph's soft coverage is that of the same outline.
+    assert np.all(layers.alpha[(mask > 0) & (distance > 2)] > 0.99)
+
+
+def test_labels_do_not_depend_on_samples_or_seed(blender: Any, sphere: Path) -> None:
+    K, world_to_camera = random_camera(np.random.default_rng(9), HEIGHT, WIDTH)
+    blender.set_people({"sphere": (sphere, np.eye(4))})
+    first, second = (blender.render(K, world_to_camera, (HEIGHT, WIDTH), samples=s, seed=s) for s in (1, 5))
+    for name in ("depth", "normal", "index"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+
+
+def test_two_people_get_their_own_ids_and_places(blender: Any, sphere: Path) -> None:
+    aside = np.eye(4)
+    aside[:3, 3] = [0.3, 0.1, 0.0]
+    blender.set_people({"a": (sphere, np.eye(4)), "b": (sphere, aside)})
+    K = np.array([[200.0, 0, WIDTH / 2], [0, 200.0, HEIGHT / 2], [0, 0, 1]])
+    from render.lens import viewing_rotation
+
+    transform = np.eye(4)
+    transform[:3, :3] = viewing_rotation(0, 0, 0)
+    transform[:3, 3] = np.array([-0.1, 0, 1.0]) - transform[:3, :3] @ np.array(CENTRE)
+    layers = blender.render(K, transform, (HEIGHT, WIDTH), samples=1, seed=0)
+    for number, place in ((1, np.eye(4)), (2, aside)):
+        centre = transform[:3, :3] @ (np.array(CENTRE) + place[:3, 3]) + transform[:3, 3]
+        assert ((analytic_sphere(K, centre, RADIUS, HEIGHT, WIDTH)[2] > 0) != (layers.index == number)).sum() <= 2
+
+
+def test_a_seam_in_the_texture_does_not_break_the_normals(blender: Any, tmp_path: Path) -> None:
+    """Every face a patch of its own (as along UV seams, all of them): normals must still be the smooth surface's."""
+    mesh = trimesh.creation.icosphere(subdivisions=5, radius=RADIUS)
+    mesh.apply_translation([CENTRE[0], CENTRE[2], -CENTRE[1]])
+    mesh.unmerge_vertices()
+    mesh.visual = trimesh.visual.TextureVisuals(uv=np.random.default_rng(0).random((len(mesh.vertices), 2)))
+    mesh.export(tmp_path / "torn.glb")
+    blender.set_people({"torn": (tmp_path / "torn.glb", np.eye(4))})
+    K, world_to_camera = random_camera(np.random.default_rng(3), HEIGHT, WIDTH)
+    centre = world_to_camera[:3, :3] @ np.array(CENTRE) + world_to_camera[:3, 3]
+    _, normal, mask = analytic_sphere(K, centre, RADIUS, HEIGHT, WIDTH)
+    layers = blender.render(K, world_to_camera, (HEIGHT, WIDTH), samples=1, seed=0)
+    both = (layers.index > 0) & (mask > 0)
+    cosine = np.clip((layers.normal * normal).sum(-1), -1, 1)[both]
+    assert np.degrees(np.median(np.arccos(cosine))) < 0.1
+
+
+def test_backdrop_is_what_blender_sees_of_the_environment(blender: Any, sphere: Path, tmp_path: Path) -> None:
+    """The backdrop, computed in numpy, against Cycles' own view of the world: light and picture agree on where the sun is."""
+    rng = np.random.default_rng(5)
+    picture = np.kron(rng.random((8, 16, 3)), np.ones((16, 16, 1))).astype(np.float32)
+    write_exr(str(tmp_path / "sky.exr"), dict(zip("RGB", np.moveaxis(picture, -1, 0), strict=True)))
+    K, world_to_camera = random_camera(rng, 64, 48)
+    blender.set_people({"sphere": (sphere, np.eye(4))})
+    blender.set_environment(tmp_path / "sky.exr", 0.7)
+    blender.scene.render.film_transparent = False
+    try:
+        blender._aim(K, world_to_camera, (0, 0, 48, 64))
+        blender.scene.cycles.samples = 256
+        channels = blender._execute()
+    finally:
+        blender.scene.render.film_transparent = True
+    seen = np.stack([channels[f"beauty.Noisy Image.{c}"] for c in "RGB"], axis=-1)
+    ours = environment.view(environment.load(tmp_path / "sky.exr"), K, world_to_camera, (64, 48), 0.7)
+    background = channels["geometry.IndexOB.X"] == 0
+    background &= ~np.pad(~background, 2)[2:-2, 2:-2]
+    difference = np.abs(seen - ours).max(axis=-1)[background]
+    assert np.quantile(difference, 0.9) < 0.03  # the rest are edges, blended by the pixel filter
