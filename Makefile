@@ -1,0 +1,28 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Each sets up first.
+PYTHON_VENV := .venv/bin/python
+DEMO := outputs/demo
+
+.PHONY: setup demo test lint bench clean
+
+setup:
+	@.ci/setup
+
+demo: setup
+	@$(PYTHON_VENV) -m scans.people out=$(DEMO)/people count=16 seed=1
+	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/train split=train count=112 height=384 width=288 samples=8 shard_size=8
+	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/test split=test count=32 height=384 width=288 samples=8 shard_size=8
+	@$(PYTHON_VENV) -m train experiment=demo data=$(DEMO)/train out=$(DEMO)/model
+	@$(PYTHON_VENV) -m train.evaluate checkpoint=$(DEMO)/model data=$(DEMO)/test out=$(DEMO)/evaluation
+	@$(PYTHON_VENV) -m train.report run=$(DEMO)/model test=$(DEMO)/test evaluation=$(DEMO)/evaluation out=$(DEMO)/report.html
+
+test: setup lint
+	@$(PYTHON_VENV) -m pytest
+
+lint: setup
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+
+bench: setup
+	@for script in benchmarks/*.py; do $(PYTHON_VENV) $$script || exit 1; done
+
+clean:
+	rm -rf outputs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
