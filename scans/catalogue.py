@@ -41,7 +41,7 @@ class ScanRecord:
 def write(folder: Path, records: list[ScanRecord]) -> None:
     """Write the catalogue atomically, ordered by id."""
     lines = [json.dumps(asdict(record), sort_keys=True) for record in sorted(records, key=lambda r: r.id)]
-    write_atomically(Path(folder) / CATALOGUE_FILE, "\n".join(lines) + "\n")
+    write_atomically(Path(folder) / CATALOGUE_FILE, "".join(f"{line}\n" for line in lines))
 
 
 def read(folder: Path) -> list[ScanRecord]:
