@@ -46,23 +46,28 @@ class Blender:
 
     def __init__(self, threads: int, normal_maps: bool) -> None:
         """threads: CPU threads for Cycles. normal_maps: whether tangent-space normal maps enter the normal label."""
+        self.threads, self.normal_maps = threads, normal_maps
+        self._start()
+
+    def _start(self) -> None:
+        """An empty scene. With persistent data, Cycles knows pictures by their address: after other people are removed, a new
+        picture at an old address would show the old one's pixels. A new scene also drops whatever a former one leaked."""
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
         self.scene = bpy.context.scene
-        self.normal_maps = normal_maps
         self.people: dict[str, bpy.types.Object] = {}
         self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
         self.scene.collection.objects.link(self.camera)
         self.scene.camera = self.camera
-        self._configure(threads)
+        self._configure()
         self._build_world()
 
-    def _configure(self, threads: int) -> None:
+    def _configure(self) -> None:
         render, cycles = self.scene.render, self.scene.cycles
         render.engine = "CYCLES"
         render.film_transparent = True
         render.use_persistent_data = True
         render.use_compositing = render.use_sequencer = False
-        render.threads_mode, render.threads = "FIXED", threads
+        render.threads_mode, render.threads = "FIXED", self.threads
         render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
         render.image_settings.color_depth = "32"
         render.image_settings.exr_codec = "NONE"
@@ -104,16 +109,15 @@ class Blender:
         links.new(self.sky.outputs["Color"], nodes["Background"].inputs["Color"])
 
     def set_people(self, scans: dict[str, tuple[Path, Array]]) -> None:
-        """Put exactly these people into the scene: scan id -> (GLB path, world_from_scan (4,4)). Loaded ones are kept."""
-        for gone in set(self.people) - set(scans):
-            bpy.data.objects.remove(self.people.pop(gone), do_unlink=True)
-            with _quiet():
-                bpy.ops.outliner.orphans_purge(do_local_ids=True, do_linked_ids=True, do_recursive=True)
-        for number, (scan, (path, world_from_scan)) in enumerate(scans.items(), 1):
-            if scan not in self.people:
+        """Put exactly these people into the scene: scan id -> (GLB path, world_from_scan (4,4)). The same ones stay loaded;
+        others start a new scene, which wants its environment set again."""
+        if set(scans) != set(self.people):
+            self._start()
+            for number, (scan, (path, _)) in enumerate(scans.items(), 1):
                 self.people[scan] = self._load(scan, path)
+                self.people[scan].pass_index = number
+        for scan, (_, world_from_scan) in scans.items():
             self.people[scan].matrix_world = world_from_scan.T  # bpy takes columns
-            self.people[scan].pass_index = number
 
     def _load(self, scan: str, path: Path) -> "bpy.types.Object":
         before = set(bpy.data.objects)
@@ -155,11 +159,7 @@ class Blender:
 
     def set_environment(self, path: Path, rotation: float) -> None:
         """Light the scene with an equirectangular picture turned by `rotation` radians about +Z. Exposure comes later."""
-        image = self.sky.image
-        if image is None or Path(bpy.path.abspath(image.filepath)) != path:
-            self.sky.image = bpy.data.images.load(str(path))
-            if image is not None:
-                bpy.data.images.remove(image)
+        self.sky.image = bpy.data.images.load(str(path), check_existing=True)  # none is removed: see _start
         self.turn.inputs["Rotation"].default_value = (0.0, 0.0, rotation)
 
     def render(self, K: Array, world_to_camera: Array, size: tuple[int, int], samples: int, seed: int) -> Layers | None:

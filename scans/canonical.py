@@ -173,11 +173,11 @@ def _whole(height: float, face: Face) -> bool:
 
 
 def _head(vertices: Array, face: Face | None, matrix: Array, scale: float) -> tuple[tuple[float, float, float], float]:
-    """A sphere around the whole head: centre (x,y,z) and radius, metres; vertices (V,3) canonical."""
+    """The head's centre (x,y,z) and half its height, metres; vertices (V,3) canonical."""
     height = float(vertices[:, 2].max())
     if face is None:
         top = vertices[vertices[:, 2] > 0.87 * height]
-        radius = float(np.clip(0.085 * height, 0.13, 0.20))
+        radius = float(np.clip(0.072 * height, 0.10, 0.16))  # a head is a seventh of a person
         centre = np.append((top[:, :2].min(axis=0) + top[:, :2].max(axis=0)) / 2, max(height - radius, radius))
     else:
         width = face.width * scale
@@ -187,6 +187,6 @@ def _head(vertices: Array, face: Face | None, matrix: Array, scale: float) -> tu
         near = (away[:, 2] > -0.7 * width) & (away[:, 2] < 1.2 * width) & (np.linalg.norm(away[:, :2], axis=1) < 0.8 * width)
         head = vertices[near] if near.any() else middle[None]
         centre = (head.min(axis=0) + head.max(axis=0)) / 2
-        radius = float(np.clip(np.linalg.norm(head - centre, axis=1).max(initial=0.0), 0.7 * width, 1.1 * width))
+        radius = float(np.clip(np.ptp(head[:, 2]) / 2, 0.65 * width, 0.9 * width))
     x, y, z = (round(float(value), 4) for value in centre)
     return (x, y, z), round(radius, 4)

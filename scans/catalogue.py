@@ -18,7 +18,7 @@ class ScanRecord:
     """One scan of one person in the canonical frame (metres, +Z up, on z = 0, over the origin, facing -Y).
 
     path is relative to the catalogue; bounds ((xmin,ymin,zmin),(xmax,ymax,zmax)) and head (x,y,z: the centre of the
-    head; head_radius: of the sphere around it) are metres in the canonical frame; the camera aims with them.
+    head; head_radius: half its height) are metres in the canonical frame; the camera aims with them.
     """
 
     id: str

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import trimesh
 
 from datasets.triplet import write_exr
 from render import environment
+from render.develop import srgb_encode
 from tests.fixtures import analytic_sphere
 from tests.render.conftest import CENTRE, RADIUS, random_camera, write_sphere
 
@@ -120,3 +122,27 @@ def test_backdrop_is_what_blender_sees_of_the_environment(blender: Any, sphere: 
     background &= ~np.pad(~background, 2)[2:-2, 2:-2]
     difference = np.abs(seen - ours).max(axis=-1)[background]
     assert np.quantile(difference, 0.9) < 0.03  # the rest are edges, blended by the pixel filter
+
+
+def test_everyone_wears_their_own_texture_under_their_own_light(blender: Any, tmp_path: Path) -> None:
+    """People and environments change many times; caches must never show a former one's pictures."""
+    rng = np.random.default_rng(2)
+    colours = np.array([[220, 120, 60], [60, 220, 120], [120, 60, 220], [60, 120, 220]])
+    for number, colour in enumerate(colours):
+        mesh = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
+        mesh.apply_translation([CENTRE[0], CENTRE[2], -CENTRE[1]])
+        texture = PIL.Image.new("RGB", (64, 64), tuple(colour.tolist()))
+        material = trimesh.visual.material.PBRMaterial(baseColorTexture=texture, metallicFactor=0.0)
+        mesh.visual = trimesh.visual.TextureVisuals(uv=rng.random((len(mesh.vertices), 2)), material=material)
+        mesh.export(tmp_path / f"{number}.glb")
+        write_exr(str(tmp_path / f"{number}.exr"), {c: np.full((8, 16), v / 100, np.float32) for c, v in zip("RGB", colour, strict=True)})
+    K, world_to_camera = random_camera(rng, 48, 36)
+    for person, sky in rng.integers(4, size=(16, 2)):
+        blender.set_people({f"person-{person}": (tmp_path / f"{person}.glb", np.eye(4))})
+        blender.set_environment(tmp_path / f"{sky}.exr", 0.0)
+        layers = blender.render(K, world_to_camera, (48, 36), samples=16, seed=0)
+        albedo = np.median(layers.albedo[layers.index > 0], axis=0)
+        assert np.abs(srgb_encode(albedo).astype(int) - colours[person]).max() <= 3
+        light = np.median(layers.light[layers.alpha > 0.99] / albedo, axis=0)
+        likeness = colours @ light / np.linalg.norm(colours, axis=1)  # whose hue the light has
+        assert likeness.argmax() == sky
