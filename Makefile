@@ -22,7 +22,7 @@ lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
 
 bench: setup
-	@for script in benchmarks/*.py; do $(PYTHON_VENV) $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do $(PYTHON_VENV) -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 clean:
 	rm -rf outputs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

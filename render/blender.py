@@ -97,7 +97,7 @@ class Blender:
         world = self.scene.world = bpy.data.worlds.new("world")
         world.use_nodes = True
         # At the picture's own size this map costs more than a small frame: a second of CPU each time the light changes. Half
-        # the size costs a quarter, and under 1 dB of noise in the sunniest of our environments (benchmarks/light_map.py).
+        # the size costs a quarter, and under 1 dB of noise in the sunniest of our environments (benchmarks/bench_render.py).
         world.cycles.sampling_method = "MANUAL"
         world.cycles.sample_map_resolution = LIGHT_MAP
         nodes, links = world.node_tree.nodes, world.node_tree.links
