@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from conf.command import UserError, command, key, required
 from datasets.triplet import write_atomically
-from scans import catalogue
+from scans import catalogue, glb
 from scans.canonical import FACINGS, METRES, POSSIBLE, UPS, Options, Placement, place
 from scans.catalogue import ScanRecord
 from scans.face import Detector, haar
-from scans.mesh import SUFFIXES, Mesh, Refused, read, write_glb
+from scans.mesh import Mesh, Refused
 from scans.preview import contact_sheet, save_strip
+from scans.reading import SUFFIXES, read
 
 REPORT_FILE = "report.json"
 PREVIEW_FILE = "preview.png"
@@ -144,7 +145,7 @@ def _bring(file: Path, root: Path, out: Path, id: str, options: Options, licence
     stamps = {str(path): _stamp(path) for path in mesh.files}
     placement = place(mesh, options, detector)
     mesh = mesh.transformed(placement.matrix)
-    write_glb(mesh, out / f"{id}.glb")
+    glb.write(mesh, out / f"{id}.glb")
     save_strip(mesh, placement, id, out)
     relative = file.relative_to(root)
     subject = relative.parts[0] if len(relative.parts) > 1 else relative.stem
@@ -179,7 +180,7 @@ def _stamp(path: Path) -> list[int]:
 def _unchanged(record: ScanRecord, out: Path) -> bool:
     files = record.attributes.get("files", {})
     same = all(Path(name).is_file() and _stamp(Path(name)) == stamp for name, stamp in files.items())
-    return bool(files) and same and (out / record.path).is_file()
+    return bool(files) and same and glb.read_extras(out / record.path) is not None
 
 
 def _save(out: Path, known: dict[str, ScanRecord], settled: dict[str, str]) -> None:

@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from conf.command import UserError, command, key, required
 from datasets.triplet import write_atomically
-from scans import catalogue
+from scans import catalogue, glb
 from scans.catalogue import ScanRecord
-from scans.people import glb
 
 #: Raise when the same (seed, index) makes another person than before: old folders are then refused, not mixed.
 GENERATOR = 1
@@ -47,11 +46,10 @@ def run(config: Config) -> list[ScanRecord]:
             record = {
                 "id": name, "path": path.name, "subject": name, "split": "", "source": "phidias.people", "licence": "CC0-1.0",
                 "height_m": round(person.height_m, 4), "textured": True,
-                "vertices": sum(len(part.vertices) for part in person.primitives),
-                "faces": sum(len(part.faces) for part in person.primitives),
+                "vertices": len(person.mesh.vertices), "faces": len(person.mesh.faces),
                 "bounds": person.bounds, "head": person.head, "head_radius": person.head_radius, "attributes": person.attributes,
             }  # fmt: skip
-            glb.write(path, person.primitives, {"record": record})
+            glb.write(person.mesh, path, {"record": record})
             records[index] = _record(record)
     return _catalogue(folder, [record for record in records.values() if record is not None])
 

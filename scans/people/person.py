@@ -1,14 +1,15 @@
-"""One person from `(seed, index)`: drawn, shaped, posed, dressed, checked, and made into primitives for a GLB."""
+"""One person from `(seed, index)`: drawn, shaped, posed, dressed, checked, and made into a mesh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from datasets.conventions import Array
+from scans.mesh import WHITE, Material, Mesh, Part, Picture
 from scans.people import cloth, garments, hair, skin
 from scans.people.body import Body, Shaped
-from scans.people.glb import Primitive
 from scans.people.pose import PoseError, draw_face, draw_pose, take
 from scans.people.regions import Regions, regions
 from scans.people.surface import Surface, keep_faces, normals, triangulate
@@ -25,9 +26,9 @@ class BadPerson(ValueError):
 
 @dataclass(frozen=True)
 class Person:
-    """Primitives in the canonical frame, and what the catalogue says of them."""
+    """A mesh in the canonical frame, and what the catalogue says of it."""
 
-    primitives: list[Primitive]
+    mesh: Mesh
     height_m: float
     bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
     head: tuple[float, float, float]
@@ -86,14 +87,14 @@ class Studio:
         bare, hidden = self._bare_skin(outfit, base, looks.hair != "shaved")
         _check_layers(bare, hidden, worn)
         surfaces = {"skin": bare, **worn, **self._head_parts(looks, base, worn, rng)}
-        primitives = _finish(surfaces, self._textures(looks, outfit, rng), {"skin": bare.attributes["normal"]})
+        parts = _finish(surfaces, self._textures(looks, outfit, rng))
         attributes = {
             "sex": looks.sex, "age": looks.age, "stature_m": round(looks.stature, 3), "monk_tone": round(looks.tone + 1, 1),
             "build": {name: round(looks.phenotype[name], 2) for name in ("weight", "muscle", "proportions")},
             "garments": describe(outfit), "hair": f"{looks.hair_colour} {looks.hair}", "beard": looks.beard > 0,
             "pose": pose.name, "expression": expression,
         }  # fmt: skip
-        return _stand(primitives, base[self.head], attributes)
+        return _stand(Mesh(parts), base[self.head], attributes)
 
     def _shape(self, looks: Looks, face: dict[str, float]) -> Shaped:
         """A body of the drawn stature: anny's height slider is nearly linear, so two bodies find it."""
@@ -178,8 +179,8 @@ def _merge(surfaces: list[Surface]) -> Surface:
     return Surface(np.concatenate([s.vertices for s in surfaces]), faces, np.concatenate([s.uv for s in surfaces]))
 
 
-def _finish(surfaces: dict[str, Surface], textures: dict[str, tuple[Array, float, float]], known: dict[str, Array]) -> list[Primitive]:
-    """Primitives with smooth normals (`known`, or computed) in which a vertex is doubled only where the texture has a seam."""
+def _finish(surfaces: dict[str, Surface], textures: dict[str, tuple[Array, float, float]]) -> list[Part]:
+    """Parts, one a material, in which a vertex is doubled only where the texture has a seam."""
     made = []
     for name, surface in surfaces.items():
         texture, roughness, tile = textures[name]
@@ -187,11 +188,17 @@ def _finish(surfaces: dict[str, Surface], textures: dict[str, tuple[Array, float
         spots = np.round((uv - uv.min(axis=(0, 1))) * 4096).astype(np.int64)
         key = (surface.faces.astype(np.int64) << 40) | (spots[..., 0] << 20) | spots[..., 1]
         _, first, faces = np.unique(key.reshape(-1), return_index=True, return_inverse=True)
-        source = surface.faces.reshape(-1)[first]
-        normal = known.get(name, normals(surface.vertices, surface.faces))
-        coordinates = uv.reshape(-1, 2)[first]
-        made.append(Primitive(name, surface.vertices[source], normal[source], coordinates, faces.reshape(-1, 3), texture, roughness))
+        vertices = surface.vertices[surface.faces.reshape(-1)[first]]
+        material = Material(WHITE, _jpeg(texture), roughness=roughness)
+        made.append(Part(vertices, faces.reshape(-1, 3), material, uv.reshape(-1, 2)[first], name=name))
     return made
+
+
+def _jpeg(image: Array) -> Picture:
+    ok, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 93])
+    if not ok:
+        raise ValueError(f"cannot encode a texture of shape {image.shape}, {image.dtype}")
+    return Picture(data.tobytes(), "image/jpeg")
 
 
 def _check_layers(bare: Surface, hidden: dict[str, Array], worn: dict[str, Surface]) -> None:
@@ -209,9 +216,9 @@ def _check_layers(bare: Surface, hidden: dict[str, Array], worn: dict[str, Surfa
             )
 
 
-def _stand(primitives: list[Primitive], head: Array, attributes: dict[str, Any]) -> Person:
+def _stand(mesh: Mesh, head: Array, attributes: dict[str, Any]) -> Person:
     """Put a person on z = 0 over the origin, and check the whole."""
-    everything = np.concatenate([p.vertices for p in primitives])
+    everything = mesh.vertices
     if not np.isfinite(everything).all():
         raise BadPerson("vertices are not finite")
     low, high = everything.min(axis=0), everything.max(axis=0)
@@ -219,14 +226,14 @@ def _stand(primitives: list[Primitive], head: Array, attributes: dict[str, Any])
     height = float(high[2] - low[2])
     if not STATURE_M[0] < height < STATURE_M[1]:
         raise BadPerson(f"height {height:.2f} m is outside {STATURE_M}")
-    shoes = next(p.vertices for p in primitives if p.name == "shoes")
+    shoes = next(part.vertices for part in mesh.parts if part.name == "shoes")
     if shoes[:, 2].min() > low[2] + 1e-6:
         raise BadPerson("something reaches below the shoes")
-    moved = [Primitive(p.name, np.round(p.vertices + shift, 6), p.normals, p.uv, p.faces, p.texture, p.roughness) for p in primitives]
+    parts = [replace(part, vertices=np.round(part.vertices + shift, 6)) for part in mesh.parts]
     head = head + shift
     centre = (head.min(axis=0) + head.max(axis=0)) / 2
-    radius = float(np.linalg.norm(head - centre, axis=1).max())
-    return Person(moved, height, (_point(low + shift), _point(high + shift)), _point(centre), round(radius, 4), attributes)
+    radius = float(np.ptp(head[:, 2]) / 2)
+    return Person(Mesh(parts), height, (_point(low + shift), _point(high + shift)), _point(centre), round(radius, 4), attributes)
 
 
 def _point(values: Array) -> tuple[float, float, float]:

@@ -19,11 +19,12 @@ from scipy.spatial import cKDTree
 
 from conf.command import UserError
 from datasets.conventions import WORLD_FROM_GLTF
-from scans import catalogue, mesh
+from scans import catalogue, glb, mesh, reading
 from scans.canonical import FACINGS, METRES, Options, place
 from scans.face import find_face
 from scans.ingest import REPORT_FILE, IngestConfig, _options, ingest
-from scans.mesh import Mesh, Part, Refused, clean, read, smooth_normals, write_glb
+from scans.mesh import Mesh, Part, Refused, clean, smooth_normals
+from scans.reading import read
 from scans.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -274,7 +275,7 @@ def test_every_format_comes_out_canonical(tmp_path, kind, up, facing, units):
 @pytest.mark.parametrize("kind", ["obj", "glb", "gltf"])
 def test_texture_survives_and_lies_where_it_lay(tmp_path, kind):
     path = WRITERS[kind](tmp_path, "one")
-    write_glb(read(path), tmp_path / "out.glb")
+    glb.write(read(path), tmp_path / "out.glb")
     figure = trimesh.load_scene(tmp_path / "out.glb", process=False).to_mesh()
     there = trimesh.load_scene(path, process=False).to_mesh()
     assert np.array_equal(figure.visual.material.baseColorTexture.convert("RGB"), PIL.Image.open(io.BytesIO(PNG)))
@@ -289,7 +290,7 @@ def test_pictures_are_not_encoded_again(tmp_path):
     PIL.Image.open(io.BytesIO(PNG)).save(stream, format="JPEG", quality=91)
     for suffix, path in (("jpg", _obj(tmp_path, "one", mtl="newmtl skin\nmap_Kd skin.JPG\n", png=None)), ("glb", tmp_path / "again.glb")):
         (tmp_path / "skin.jpg").write_bytes(stream.getvalue())  # the MTL says skin.JPG: letter case is forgiven
-        write_glb(read(path), tmp_path / "again.glb")
+        glb.write(read(path), tmp_path / "again.glb")
         tree, blob = _tree(tmp_path / "again.glb")
         view = tree["bufferViews"][tree["images"][0]["bufferView"]]
         assert blob[view["byteOffset"] :][: view["byteLength"]] == stream.getvalue(), suffix
@@ -298,9 +299,9 @@ def test_pictures_are_not_encoded_again(tmp_path):
 
 def test_vertex_colours_become_linear_and_stay_so(tmp_path):
     """PLY stores sRGB, COLOR_0 is linear light; a second pass must not convert again."""
-    write_glb(read(_ply(tmp_path, "one")), tmp_path / "one.glb")
+    glb.write(read(_ply(tmp_path, "one")), tmp_path / "one.glb")
     once = read(tmp_path / "one.glb")
-    write_glb(once, tmp_path / "two.glb")
+    glb.write(once, tmp_path / "two.glb")
     twice = read(tmp_path / "two.glb")
     colours, vertices = once.parts[0].colours, once.vertices @ WORLD_FROM_GLTF[:3, :3].T
     near = cKDTree(VERTICES).query(vertices)[1]
@@ -341,7 +342,7 @@ def test_all_materials_of_an_obj_are_kept(tmp_path):
     mtl = "newmtl skin\nmap_Kd material0.png\nnewmtl shirt\nKd 0.8 0.1 0.1\n"
     lines = "usemtl shirt\n" + "\n".join("f " + " ".join(map(str, face[::-1])) for face in FACES[:50] + 1)
     path = _obj(tmp_path, "one", mtl=mtl, lines=lines)
-    write_glb(read(path), tmp_path / "one.glb")
+    glb.write(read(path), tmp_path / "one.glb")
     materials = [entry["pbrMetallicRoughness"] for entry in _tree(tmp_path / "one.glb")[0]["materials"]]
     assert len(materials) == 2
     assert sum("baseColorTexture" in entry for entry in materials) == 1
@@ -379,7 +380,7 @@ def test_normals_are_weighted_by_angle():
 
 
 def test_written_normals_are_the_ones_a_viewer_reads(tmp_path):
-    write_glb(Mesh([Part(VERTICES, FACES)]), tmp_path / "one.glb")
+    glb.write(Mesh([Part(VERTICES, FACES)]), tmp_path / "one.glb")
     (figure,) = trimesh.load_scene(tmp_path / "one.glb", process=False).geometry.values()
     assert np.abs(figure.vertex_normals @ WORLD_FROM_GLTF[:3, :3].T - smooth_normals(VERTICES, FACES)).max() < 1e-6
 
@@ -478,10 +479,10 @@ REFUSALS = {
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refused_with_the_reason(tmp_path, case, monkeypatch):
-    monkeypatch.setattr(mesh.importlib.util, "find_spec", lambda name: None)  # as if DracoPy were not installed
+    monkeypatch.setattr(reading.importlib.util, "find_spec", lambda name: None)  # as if DracoPy were not installed
     make, reason = REFUSALS[case]
     make(tmp_path)
-    path = next(path for suffix in mesh.SUFFIXES for path in tmp_path.glob(f"bad{suffix}"))
+    path = next(path for suffix in reading.SUFFIXES for path in tmp_path.glob(f"bad{suffix}"))
     with pytest.raises(Refused, match=reason) as refusal:
         place(read(path), Options(units="m"), detector=None)
     assert "\n" not in str(refusal.value)

@@ -1,18 +1,19 @@
 """People from a seed: repeatable, upright, dressed, whole; folders resumed and guarded."""
 
+import io
 import os
 import sys
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import trimesh
 
 from conf.command import UserError
 from datasets.conventions import WORLD_FROM_GLTF
-from scans import catalogue
+from scans import catalogue, glb
 from scans.people import __main__ as people
-from scans.people import glb
 from scans.people.surface import Surface, catmull_clark, clip, fill, hem, normals, open_edges, triangulate
 
 COUNT, SEED, TEXTURE = 3, 5, 128
@@ -75,7 +76,7 @@ def test_a_person_depends_on_seed_and_index_alone(folder, studio, tmp_path):
     record = next(r for r in catalogue.read(folder) if r.id == "person-000002")
     bytes_then = (folder / record.path).read_bytes()
     extras = glb.read_extras(folder / record.path)
-    glb.write(tmp_path / "again.glb", person.primitives, extras)
+    glb.write(person.mesh, tmp_path / "again.glb", extras)
     assert (tmp_path / "again.glb").read_bytes() == bytes_then
     assert person.attributes != studio.person(SEED + 1, 2).attributes
     assert len({path.read_bytes() for path in folder.glob("*.glb")}) == COUNT
@@ -115,7 +116,7 @@ def test_people_stand_on_the_floor_over_the_origin_and_face_minus_y(folder):
 
 def test_the_head_sphere_contains_the_head(studio, persons):
     for person in persons:
-        skin, eyes = (next(p for p in person.primitives if p.name == name) for name in ("skin", "eyes"))
+        skin, eyes = (next(p for p in person.mesh.parts if p.name == name) for name in ("skin", "eyes"))
         centre = np.array(person.head)
         assert np.linalg.norm(eyes.vertices - centre, axis=1).max() < person.head_radius
         face = skin.vertices[skin.vertices[:, 2] > eyes.vertices[:, 2].mean() - 0.07]
@@ -126,12 +127,13 @@ def test_the_head_sphere_contains_the_head(studio, persons):
 
 def test_everyone_is_dressed(persons):
     for person in persons:
-        names = {part.name for part in person.primitives}
+        names = {part.name for part in person.mesh.parts}
         assert {"skin", "eyes", "top", "shoes"} <= names and names & {"bottom", "skirt"}
-        for part in person.primitives:
+        for part in person.mesh.parts:
             assert np.isfinite(part.vertices).all() and np.isfinite(part.uv).all()
-            np.testing.assert_allclose(np.linalg.norm(part.normals, axis=1), 1, atol=1e-3)
-            assert part.texture.std() > 0
+            assert np.asarray(PIL.Image.open(io.BytesIO(part.material.texture.data))).std() > 0
+        for smooth in person.mesh.normals():
+            np.testing.assert_allclose(np.linalg.norm(smooth, axis=1), 1, atol=1e-3)
 
 
 def test_surfaces_face_outward(folder):
@@ -154,7 +156,7 @@ def test_surfaces_face_outward(folder):
 def test_skin_does_not_come_through_clothes(studio, persons):
     """Rays shot inward at the trunk, where only cloth is, never meet skin first."""
     for person in persons:
-        parts = {p.name: trimesh.Trimesh(p.vertices, p.faces, process=False) for p in person.primitives}
+        parts = {p.name: trimesh.Trimesh(p.vertices, p.faces, process=False) for p in person.mesh.parts}
         names = list(parts)
         whole = trimesh.util.concatenate(list(parts.values()))
         owner = np.repeat(np.arange(len(names)), [len(parts[name].faces) for name in names])
