@@ -77,11 +77,12 @@ def main() -> None:
         ours, theirs = degrees(layers.normal, normal)[both], degrees(usual, normal)[both]
         wrong = [100 * np.mean(error > 5) for error in (ours, theirs)]
         rows.append((np.mean(ours), np.mean(theirs), *wrong))
+        differs = 100 * np.sum(mask != (layers.index > 0)) / mask.sum()
+        depths = np.abs(layers.depth - depth)[both] / depth[both]
         print(
-            f"{framing:6} {mask.sum():7} person pixels: mask differs in {100 * np.mean(mask != (layers.index > 0)) * mask.size / mask.sum():.4f} %, "
-            f"depth error max {np.max(np.abs(layers.depth - depth)[both] / depth[both]):.1e} relative, "
-            f"normal median {np.median(ours):.4f} degrees (anti-aliased {np.median(theirs):.3f}), "
-            f"over 5 degrees off {wrong[0]:.3f} % (anti-aliased {wrong[1]:.2f} %)"
+            f"{framing:5} {mask.sum():6} person pixels: mask differs in {differs:.4f} %; depth off by median {np.median(depths):.0e} "
+            f"relative, over 1e-5 in {100 * np.mean(depths > 1e-5):.3f} %; normal off by median {np.median(ours):.4f} degrees "
+            f"(anti-aliased {np.median(theirs):.3f}), by over 5 in {wrong[0]:.3f} % (anti-aliased {wrong[1]:.2f} %)"
         )
     mean = np.mean(rows, axis=0)
     print(f"mean normal error of {SAMPLES}-sample passes over the one-sample layer's: {mean[1] / max(mean[0], math.ulp(1)):.0f} times")
