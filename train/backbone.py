@@ -1,0 +1,87 @@
+"""Backbones, through transformers' AutoBackbone: any model that returns feature maps."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoBackbone, AutoConfig, PreTrainedConfig
+
+from conf.command import UserError
+from train.config import BackboneConfig
+
+#: Mean and standard deviation of RGB in 0..1 that practically all pretrained backbones expect (ImageNet's, also Sapiens').
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Backbone(nn.Module):
+    """Pictures (B,3,H,W) in 0..1, of any size, to one feature map (B,channels,ceil(H/stride),ceil(W/stride)).
+
+    Several feature maps are brought to the finest one's resolution and concatenated.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network: Any = network  # a PreTrainedModel with transformers' BackboneMixin
+        self.channels = sum(network.channels)
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
+        self.multiple = _multiple(network.config)
+        self.stride = self._probe(8 * self.multiple)
+
+    def _probe(self, side: int) -> int:
+        """Run once to learn the stride, and freeze what no gradient reaches (mask tokens, poolers): distributed training waits for it."""
+        features = self(torch.zeros(1, 3, side, side))
+        features.sum().backward()
+        for parameter in self.network.parameters():
+            if parameter.grad is None:
+                parameter.requires_grad_(False)
+            parameter.grad = None
+        return side // features.shape[-1]
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        image = (image - self.mean) / self.std
+        # Zero is the mean colour; the heads cut the margin off again.
+        image = F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple))
+        maps = self.network(image).feature_maps
+        finest = max((m.shape[-2:] for m in maps), key=lambda shape: shape[0])
+        return torch.cat([m if m.shape[-2:] == finest else F.interpolate(m, finest, mode="bilinear") for m in maps], 1)
+
+
+def _multiple(config: PreTrainedConfig) -> int:
+    """What the picture's sides must be multiples of: the patch of a ViT; 32 for pyramids, whose patch is of the first stage."""
+    patch = getattr(config, "patch_size", None)
+    pyramid = any(hasattr(config, name) for name in ("depths", "hidden_sizes", "strides"))
+    return patch if isinstance(patch, int) and not pyramid else 32
+
+
+def build(config: BackboneConfig) -> Backbone:
+    """The backbone a configuration names, with pretrained or random weights. Raises UserError when there is none."""
+    outputs: dict[str, Any] = {"out_indices": list(config.layers)} if config.layers else {}
+    try:
+        if config.name:
+            return Backbone(_pretrained(config.name, outputs))
+        return Backbone(AutoBackbone.from_config(AutoConfig.for_model(config.type, **config.options, **outputs)))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        what = f"backbone.name={config.name}" if config.name else f"backbone.type={config.type} with backbone.options={config.options}"
+        reason = str(error).strip().splitlines()[0]
+        mend = "give a name or folder that transformers' AutoBackbone loads, or backbone=vit_small"
+        raise UserError(f"{what} cannot be made ({reason}): {mend}") from error
+
+
+def _pretrained(name: str, outputs: dict[str, Any]) -> Any:
+    """What AutoBackbone.from_pretrained would give; it refuses local folders (transformers 5.23 asks the hub for them)."""
+    settings = AutoConfig.from_pretrained(name, **outputs)
+    with torch.device("meta"):
+        kind = type(AutoBackbone.from_config(settings))
+    return kind.from_pretrained(name, config=settings)
+
+
+def rebuild(settings: dict[str, Any]) -> Backbone:
+    """The backbone of a checkpoint, from `network.config.to_dict()`; its weights are loaded afterwards, nothing is fetched."""
+    settings = dict(settings)
+    return Backbone(AutoBackbone.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings)))

@@ -1,0 +1,72 @@
+"""The keys of `python -m train`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from conf.command import key, required
+from datasets.augment import Augmentation
+
+
+@dataclass
+class BackboneConfig:
+    """Which network sees the picture: one of transformers' AutoBackbone, pretrained or from scratch."""
+
+    name: str | None = key("facebook/dinov2-base", "pretrained model: a Hugging Face name or a local folder; null: from scratch")
+    type: str = key("dinov2", "from scratch: transformers' model_type")
+    options: dict[str, Any] = key({}, "from scratch: keys of that type's configuration, each as +backbone.options.hidden_size=384")
+    layers: list[int] | None = key(None, "blocks whose feature maps the heads get, counted from 1; null: the last alone")
+
+
+@dataclass
+class HeadConfig:
+    """How feature maps become maps of pixels. The defaults are Sapiens v1's depth head."""
+
+    channels: list[int] = key([384, 384, 384, 384], "one transposed convolution, twice the resolution, per entry; the rest is bilinear")
+    hidden: list[int] = key([384, 384], "1x1 convolutions that follow")
+    dropout: float = key(0.1, "before the last 1x1 convolution")
+    detail: int = key(0, "channels of a convolutional pyramid of the picture, merged in after each upsampling; 0: none, as in Sapiens")
+    shared: bool = key(False, "one trunk for all heads instead of one each")
+
+
+@dataclass
+class OptimiserConfig:
+    """AdamW with layer decay, warm-up and linear decay to zero. The defaults are Sapiens v1's."""
+
+    lr: float = key(5e-4, "peak learning rate, of the heads")
+    weight_decay: float = key(0.1, "of weights; biases, norms, positions and tokens have none")
+    layer_decay: float = key(0.85, "learning rate of a block over that of the block above it")
+    warmup: int = key(400, "steps of linear warm-up")
+    clip: float = key(1.0, "largest norm of the gradient")
+
+
+@dataclass
+class TrainConfig:
+    """Train depth and normal heads on a backbone, from rendered triplets.
+
+    Running the same command again goes on from the last checkpoint, and does nothing once it has finished.
+    """
+
+    data: str = required("folder of rendered triplets (has dataset.json)")
+    out: str = required("folder of the run: checkpoints, logs, config.yaml")
+    val_data: str | None = key(None, "folder of triplets to validate on; null: hold out people of data")
+    val_fraction: float = key(0.1, "part of the scans held out when val_data is null")
+    heads: list[str] = key(["depth", "normal"], "what to predict: depth, normal")
+    size: list[int] = key([1024, 768], "height and width of the pictures the model sees, pixels")
+    backbone: BackboneConfig = key(BackboneConfig, "")
+    head: HeadConfig = key(HeadConfig, "")
+    optimiser: OptimiserConfig = key(OptimiserConfig, "")
+    augmentation: Augmentation = key(Augmentation, "")
+    steps: int = key(10000, "optimiser steps")
+    batch_size: int = key(8, "pictures per device and step")
+    accumulate: int = key(1, "batches per optimiser step")
+    val_every: int = key(500, "steps between validations")
+    save_every: int = key(500, "steps between checkpoints")
+    log_every: int = key(10, "steps between log entries")
+    seed: int = key(0, "of initial weights, order and augmentation")
+    workers: int = key(4, "processes that read and decode, per device")
+    in_memory: bool = key(False, "keep decoded triplets in memory (about 14 bytes a pixel) and read without workers")
+    accelerator: str = key("auto", "Lightning's: auto, cpu, gpu")
+    devices: str = key("auto", "Lightning's: auto, or how many per machine")
+    nodes: int = key(1, "machines")
+    precision: str = key("32-true", "32-true, bf16-mixed or 16-mixed")
+    threads: int = key(0, "CPU threads for computing; 0: torch's choice")

@@ -1,0 +1,166 @@
+"""`python -m train.evaluate`: a trained model's scores on a folder of triplets, beside trivial baselines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from conf.command import UserError, command, key, required
+from datasets import reader
+from datasets.batch import Batch, collate
+from datasets.conventions import Array
+from datasets.triplet import Dataset, write_atomically
+from train.inference import device, infer
+from train.metrics import ALIGNMENTS, Scores
+from train.module import Model, load
+from train.tasks import TASKS
+
+#: Column -> (heading, factor, format) of the printed table.
+COLUMNS = {
+    "rmse": ("RMSE m", 1, ".3f"),
+    "absrel": ("AbsRel", 1, ".4f"),
+    "delta1": ("delta1 %", 100, ".1f"),
+    "mean": ("mean °", 1, ".2f"),
+    "median": ("median °", 1, ".2f"),
+    "within_11.25": ("<11.25° %", 100, ".1f"),
+    "within_22.5": ("<22.5° %", 100, ".1f"),
+    "within_30": ("<30° %", 100, ".1f"),
+}
+
+
+@dataclass
+class EvaluateConfig:
+    """Score a model on person pixels, at the triplets' own resolution; the whole frame is the input.
+
+    Depth is relative, so a scale and a shift are fitted to each image's truth first (alignment). With least_squares the
+    RMSE cannot exceed the best constant's by construction: beating that baseline by a little says nothing.
+    Each figure is given over all pixels together (micro) and as the mean over images (macro).
+    """
+
+    checkpoint: str = required("out= of a training run, or a .ckpt file")
+    data: str = required("folder of rendered triplets (has dataset.json)")
+    out: str | None = key(None, "folder for metrics.json and per_image.csv; null: print only")
+    alignment: str = key("least_squares", "of depth, per image: " + ", ".join(ALIGNMENTS))
+    batch_size: int = key(4, "pictures at once")
+    workers: int = key(0, "processes that read and decode")
+    device: str = key("auto", "auto, cpu, cuda, cuda:1, ...")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of the model and of the baseline, per task."""
+
+    model: dict[str, Scores]
+    baseline: dict[str, Scores]
+    alignment: str
+
+
+def predictions(model: Model, data: Path, batch_size: int = 4, workers: int = 0) -> Iterator[tuple[Batch, list[dict[str, Array]]]]:
+    """Every batch of a dataset, in order, with the model's predictions."""
+    stream = reader.evaluation(data, batch_size)
+    for batch in DataLoader(stream, batch_size, num_workers=workers, collate_fn=collate):
+        yield batch, infer(model, batch["image"], batch["size"])
+
+
+def truth(batch: Batch, name: str, index: int) -> tuple[Array, Array]:
+    """A sample's true map of a task and its mask, at its own size, as (h,w[,C]) and (h,w)."""
+    height, width = batch["size"][index].tolist()
+    values: Any = batch[TASKS[name].field][index]  # type: ignore[literal-required]
+    mask = batch["mask"][index, 0, :height, :width].numpy()
+    return values[:, :height, :width].permute(1, 2, 0).squeeze(-1).numpy(), mask
+
+
+def evaluate(model: Model, data: Path, alignment: str = "least_squares", batch_size: int = 4, workers: int = 0) -> Result:
+    """Score the model and the baselines on every triplet of a folder."""
+    names = list(model.heads.last)
+    result = Result({n: Scores(TASKS[n].summary) for n in names}, {n: Scores(TASKS[n].summary) for n in names}, alignment)
+    with tqdm(total=Dataset.load(data).count, desc="Scoring", unit="image") as bar:
+        for batch, predicted in predictions(model, data, batch_size, workers):
+            for i, sample in enumerate(batch["key"]):
+                for name in names:
+                    score(result, name, sample, predicted[i][name], *truth(batch, name, i))
+                bar.update()
+    if not all(scores.errors for scores in result.model.values()):
+        raise UserError(f"data={data} shows no person in any image: render it again")
+    return result
+
+
+def score(result: Result, name: str, sample: str, predicted: Array, true: Array, mask: Array) -> None:
+    """Add one image of one task to the result."""
+    task = TASKS[name]
+    align = {"alignment": result.alignment} if name == "depth" else {}
+    result.model[name].add(sample, task.errors(predicted, true, mask, **align))
+    plain = {"alignment": "none"} if name == "depth" else {}
+    result.baseline[name].add(sample, task.errors(task.baseline(true, mask), true, mask, **plain))
+
+
+def rows(result: Result, name: str) -> list[tuple[str, str, dict[str, float]]]:
+    """(who, micro or macro, figures) for the table of one task."""
+    who = {"model": result.model[name], TASKS[name].trivial: result.baseline[name]}
+    return [(label, kind, getattr(scores, kind)()) for kind in ("micro", "macro") for label, scores in who.items()]
+
+
+def caption(result: Result, name: str) -> str:
+    """What a table shows, in words."""
+    how = f"; scale and shift per image: {result.alignment}" if name == "depth" else ""
+    return f"{name}: {len(result.model[name].errors)} images, person pixels{how}; micro: all pixels, macro: mean of images"
+
+
+def table(result: Result) -> str:
+    """The scores as text."""
+    lines = []
+    for name in result.model:
+        body = rows(result, name)
+        heads = [COLUMNS[column][0] for column in body[0][2]]
+        lines += ["", caption(result, name), f"{'':32}{'':7}" + "".join(f"{head:>11}" for head in heads)]
+        for label, kind, figures in body:
+            cells = (f"{value * COLUMNS[column][1]:{COLUMNS[column][2]}}" for column, value in figures.items())
+            lines.append(f"{label:32}{kind:7}" + "".join(f"{cell:>11}" for cell in cells))
+    return "\n".join(lines)
+
+
+def save(result: Result, out: Path) -> None:
+    """Write metrics.json and per_image.csv."""
+    metrics: dict[str, Any] = {"alignment": result.alignment}
+    for name in result.model:
+        table_rows = rows(result, name)
+        metrics[name] = {"images": len(result.model[name].errors)}
+        for label, kind, figures in table_rows:
+            metrics[name].setdefault("model" if label == "model" else "baseline", {"name": label})[kind] = figures
+    write_atomically(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    per_image: dict[str, dict[str, float]] = {}
+    for name, scores in result.model.items():
+        for sample, figures in scores.per_image.items():
+            per_image.setdefault(sample, {}).update({f"{name}_{column}": value for column, value in figures.items()})
+    text = io.StringIO()
+    columns = list(dict.fromkeys(column for figures in per_image.values() for column in figures))
+    writer = csv.DictWriter(text, ["key", *columns])
+    writer.writeheader()
+    writer.writerows({"key": sample, **figures} for sample, figures in sorted(per_image.items()))
+    write_atomically(out / "per_image.csv", text.getvalue())
+
+
+@command("train.evaluate", EvaluateConfig)
+def main(config: EvaluateConfig) -> None:
+    if config.alignment not in ALIGNMENTS:
+        raise UserError(f"alignment={config.alignment}: choose from {', '.join(ALIGNMENTS)}")
+    try:
+        reader.shards(Path(config.data))
+    except (OSError, ValueError) as error:
+        raise UserError(f"data={config.data}: {error}") from error
+    model = load(Path(config.checkpoint)).to(device(config.device))
+    result = evaluate(model, Path(config.data), config.alignment, config.batch_size, config.workers)
+    print(table(result))
+    if config.out:
+        save(result, Path(config.out))
+        print(f"\nwritten: {Path(config.out) / 'metrics.json'}, {Path(config.out) / 'per_image.csv'}")
+
+
+if __name__ == "__main__":
+    main()
