@@ -8,9 +8,9 @@ setup:
 	@.ci/setup
 
 demo: setup
-	@$(PYTHON_VENV) -m scans.people out=$(DEMO)/people count=16 seed=1
-	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/train split=train count=112 height=384 width=288 samples=8 shard_size=8
-	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/test split=test count=32 height=384 width=288 samples=8 shard_size=8
+	@$(PYTHON_VENV) -m scans.people out=$(DEMO)/people count=24 seed=1
+	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/train split=train count=176 height=384 width=288 samples=8 shard_size=8
+	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/test split=test count=40 height=384 width=288 samples=8 shard_size=8
 	@$(PYTHON_VENV) -m train experiment=demo data=$(DEMO)/train out=$(DEMO)/model
 	@$(PYTHON_VENV) -m train.evaluate checkpoint=$(DEMO)/model data=$(DEMO)/test out=$(DEMO)/evaluation
 	@$(PYTHON_VENV) -m train.report run=$(DEMO)/model test=$(DEMO)/test out=$(DEMO)/report.html

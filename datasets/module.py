@@ -12,7 +12,7 @@ from tqdm import tqdm
 from datasets import geometry, reader
 from datasets.augment import Augmentation, augment
 from datasets.batch import Batch, collate
-from datasets.triplet import Triplet
+from datasets.triplet import Dataset, Triplet
 
 
 class TripletData(lightning.LightningDataModule):
@@ -54,7 +54,8 @@ class TripletData(lightning.LightningDataModule):
         rank, world = self.trainer.global_rank, self.trainer.world_size
         if self.in_memory:
             decoded = reader.evaluation(self.data, 1, self.keys[0])
-            triplets = list(tqdm(decoded, desc="Reading", total=len(self.keys[0]) if self.keys[0] else None, unit="triplet"))
+            count = len(self.keys[0]) if self.keys[0] else Dataset.load(self.data).count
+            triplets = list(tqdm(decoded, desc="Reading", total=count, unit="triplet", disable=rank > 0))
             return self._loader(Repeat(triplets, seed, rank, world), workers=0)
         return self._loader(reader.training(self.data, seed, self.keys[0], rank, world), self.workers)
 
