@@ -19,7 +19,7 @@ class TripletData(lightning.LightningDataModule):
     """Training batches: endless and augmented. Validation batches: the whole pictures, in order.
 
     size (height, width) of the pictures that the model sees, in pixels. Without `validation` data, about
-    `validation_fraction` of the scans in `data` are held out. `in_memory` keeps decoded triplets and reads them without
+    `validation_fraction` of the people in `data` are held out. `in_memory` keeps decoded triplets and reads them without
     loader workers: fastest for what fits. Augmentation runs on the device, after the transfer.
     """
 
@@ -44,7 +44,7 @@ class TripletData(lightning.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Divide the samples between training and validation. Raises ValueError or FileNotFoundError, with the mend."""
         if self.keys is None:
-            divided = None if self.validation else reader.hold_out(reader.scans_by_sample(self.data), self.validation_fraction, self.seed)
+            divided = None if self.validation else reader.hold_out(reader.people_by_sample(self.data), self.validation_fraction, self.seed)
             self.keys = divided or (None, None)
 
     def train_dataloader(self) -> DataLoader[Any]:

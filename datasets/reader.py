@@ -35,8 +35,8 @@ def shards(folder: Path) -> list[Path]:
     return paths
 
 
-def scans_by_sample(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Sample key -> the scans of the people in it. Reads only the small JSON members."""
+def people_by_sample(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Sample key -> the people in it (a person may have several scans). Reads only the small JSON members."""
     found = {}
     for path in shards(folder):
         with tarfile.open(path) as tar:
@@ -44,23 +44,23 @@ def scans_by_sample(folder: Path) -> dict[str, tuple[str, ...]]:
                 key, suffix = info.name.split(".", 1)
                 stream = tar.extractfile(info) if suffix == "json" else None
                 if stream is not None:
-                    found[key] = tuple(subject["scan"] for subject in json.load(stream)["subjects"])
+                    found[key] = tuple(person.get("subject", person["scan"]) for person in json.load(stream)["subjects"])
     return found
 
 
 def hold_out(samples: dict[str, tuple[str, ...]], fraction: float, seed: int) -> tuple[frozenset[str], frozenset[str]]:
-    """Keys to train on and keys to validate on, which share no scan.
+    """Keys to train on and keys to validate on, which share no person.
 
-    About `fraction` of the scans, at least one, are held out. A sample that shows both kinds of people is in neither.
+    About `fraction` of the people, at least one, are held out. A sample that shows both kinds of people is in neither.
     Raises ValueError when one side would be empty.
     """
-    scans = sorted({scan for names in samples.values() for scan in names})
-    count = max(1, round(fraction * len(scans)))
-    held = set(np.random.default_rng(seed).permutation(scans)[:count].tolist())
+    people = sorted({person for names in samples.values() for person in names})
+    count = max(1, round(fraction * len(people)))
+    held = set(np.random.default_rng(seed).permutation(people)[:count].tolist())
     train = frozenset(key for key, names in samples.items() if not held & set(names))
     validation = frozenset(key for key, names in samples.items() if set(names) <= held)
     if not train or not validation:
-        raise ValueError(f"cannot hold out {count} of {len(scans)} scans for validation: render more people, or give val_data=DIR")
+        raise ValueError(f"cannot hold out {count} of {len(people)} people for validation: render more, or give val_data=DIR")
     return train, validation
 
 

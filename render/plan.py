@@ -50,7 +50,7 @@ class Plan:
             index=index,
             attempt=attempt,
             seed=self.config.seed,
-            subjects=(Subject(record.id, _matrix(np.eye(4))),),
+            subjects=(Subject(record.id, record.subject, _matrix(np.eye(4))),),
             framing=framing,
             camera=self._camera(rng, region(record, framing), framing),
             lighting=self._lighting(rng),

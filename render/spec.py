@@ -9,9 +9,10 @@ Matrix = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Subject:
-    """One person in the scene: scan id and its 4x4 placement (canonical scan -> world)."""
+    """One person in the scene: scan id, whose scan it is, and its 4x4 placement (canonical scan -> world)."""
 
     scan: str
+    subject: str
     world_from_scan: Matrix
 
 

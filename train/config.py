@@ -49,7 +49,7 @@ class TrainConfig:
     data: str = required("folder of rendered triplets (has dataset.json)")
     out: str = required("folder of the run: checkpoints, logs, config.yaml")
     val_data: str | None = key(None, "folder of triplets to validate on; null: hold out people of data")
-    val_fraction: float = key(0.1, "part of the scans held out when val_data is null")
+    val_fraction: float = key(0.1, "part of the people held out when val_data is null")
     heads: list[str] = key(["depth", "normal"], "what to predict: depth, normal")
     size: list[int] = key([1024, 768], "height and width of the pictures the model sees, pixels")
     backbone: BackboneConfig = key(BackboneConfig, "")

@@ -68,7 +68,7 @@ def triplets(folder: Path, keys: Iterable[str]) -> Iterator[Triplet]:
 def sample_rows(folder: Path, count: int) -> str:
     """Triplets as the model gets them: picture, mask, depth, normal."""
     rows = []
-    for t in triplets(folder, spread(sorted(reader.scans_by_sample(folder)), count)):
+    for t in triplets(folder, spread(sorted(reader.people_by_sample(folder)), count)):
         mask = np.repeat((t.mask > 0).astype(np.uint8)[..., None] * np.uint8(235), 3, axis=2)
         cells = {
             f"{t.key} · {t.meta.get('framing', '')}": t.rgb,

@@ -60,12 +60,12 @@ def test_training_order_depends_on_the_seed_alone(folder: Path) -> None:
 
 
 def test_the_unlisted_shard_is_never_read(folder: Path) -> None:
-    assert "000000099" not in reader.scans_by_sample(folder)
+    assert "000000099" not in reader.people_by_sample(folder)
     assert "000000099" not in {t.key for t in islice(reader.training(folder, 0), 300)}
 
 
 def test_held_out_people_are_disjoint_and_together_complete(folder: Path) -> None:
-    scans = reader.scans_by_sample(folder)
+    scans = reader.people_by_sample(folder)
     train, held = reader.hold_out(scans, 0.25, seed=3)
     assert {scans[key] for key in train}.isdisjoint({scans[key] for key in held})
     assert train | held == set(KEYS) and len(held) == 3
@@ -98,3 +98,14 @@ def test_triplets_in_memory_are_dealt_once_per_pass() -> None:
     shares = [[t.key for t in islice(Repeat(triplets, 5, rank, 3), 8)] for rank in range(3)]
     first = [share[:4] for share in shares]
     assert sorted(key for share in first for key in share) == KEYS and [s[4:] for s in shares] != first
+
+
+def test_two_scans_of_one_person_count_as_one(tmp_path: Path) -> None:
+    """Held out by person: scans of one in two outfits must not be on both sides."""
+    samples = [sphere_triplet(f"{i:09d}", np.random.default_rng(i), scan=f"scan-{i}") for i in range(4)]
+    for i, sample in enumerate(samples):
+        sample.meta["subjects"][0]["subject"] = f"person-{i // 2}"
+    entry = {**write_shard(tmp_path / "shards" / "shard-000000.tar", samples), "rejections": {}}
+    Dataset(configuration={}, seed=0, count=4, shards={"shard-000000.tar": entry}).save(tmp_path)
+    train, held = reader.hold_out(reader.people_by_sample(tmp_path), 0.5, seed=0)
+    assert {train, held} == {frozenset({"000000000", "000000001"}), frozenset({"000000002", "000000003"})}
