@@ -224,9 +224,8 @@ def main(config: ReportConfig) -> None:
         raise UserError(f"test={config.test}: {error}") from error
     model = load(Path(config.run)).to(device(config.device))
     result = evaluate.evaluate(model, Path(config.test), config.alignment)
-    print(evaluate.table(result))
     write_atomically(Path(config.out), render(config, model, result))
-    print(f"\nreport: {config.out}")
+    print(f"report: {config.out}")
 
 
 if __name__ == "__main__":
