@@ -1,13 +1,20 @@
-"""Makes the README's colour sphere: `python docs/pictures.py`."""
+"""Makes the README's pictures: `python -m docs.pictures`, after `make demo`."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from datasets import reader
+from datasets.batch import collate
 from datasets.conventions import normal_to_rgb
+from train.inference import infer
+from train.module import load
+from train.tasks import TASKS
 
 SIZE = 240
+DEMO = Path("outputs/demo")
+SHOWN = (18, 20, 21, 33)  # of the demo's test triplets
 
 
 def sphere() -> np.ndarray:
@@ -27,7 +34,20 @@ def sphere() -> np.ndarray:
     return picture
 
 
+def demo() -> np.ndarray:
+    """Test people of the demo: photograph, true and predicted normals, true and predicted depth; two a row."""
+    model = load(DEMO / "model")
+    strips = []
+    for triplet in [t for number, t in enumerate(reader.evaluation(DEMO / "test", 1)) if number in SHOWN]:
+        batch = collate([triplet])
+        (predicted,) = infer(model, batch["image"], batch["size"])
+        cells = [triplet.rgb]
+        for name in ("normal", "depth"):
+            cells += [TASKS[name].picture(values, triplet.mask) for values in (getattr(triplet, name), predicted[name])]
+        strips.append(cv2.resize(np.concatenate(cells, axis=1), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return np.concatenate([np.concatenate(strips[i : i + 2], axis=1) for i in range(0, len(strips), 2)], axis=0)
+
+
 if __name__ == "__main__":
-    path = Path(__file__).parent / "normal_sphere.png"
-    cv2.imwrite(str(path), sphere()[..., ::-1])
-    print(path)
+    for name, picture in {"normal_sphere": sphere(), "demo": demo()}.items():
+        cv2.imwrite(str(Path(__file__).with_name(f"{name}.png")), picture[..., ::-1])

@@ -111,7 +111,7 @@ class Blender:
     def set_people(self, scans: dict[str, tuple[Path, Array]]) -> None:
         """Put exactly these people into the scene: scan id -> (GLB path, world_from_scan (4,4)). The same ones stay loaded;
         others start a new scene, which wants its environment set again."""
-        if set(scans) != set(self.people):
+        if list(scans) != list(self.people):  # the order too: it numbers the mask
             self._start()
             for number, (scan, (path, _)) in enumerate(scans.items(), 1):
                 self.people[scan] = self._load(scan, path)
