@@ -56,7 +56,8 @@ def main(config: RenderConfig) -> None:
     dataset = run.execute(plan, Path(config.out), (scans, environments, photographs))
     rejections = sum((Counter(shard["rejections"]) for shard in dataset.shards.values()), Counter())
     samples = sum(shard["samples"] for shard in dataset.shards.values())
-    print(f"{samples} triplets of {len(records)} people in {config.out}" + "".join(f"; redrawn {n}: {r}" for r, n in rejections.items()))
+    shown = {plan.record(index).subject for index in range(dataset.count)}
+    print(f"{samples} triplets of {len(shown)} people in {config.out}" + "".join(f"; redrawn {n}: {r}" for r, n in rejections.items()))
 
 
 if __name__ == "__main__":

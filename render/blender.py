@@ -96,8 +96,8 @@ class Blender:
     def _build_world(self) -> None:
         world = self.scene.world = bpy.data.worlds.new("world")
         world.use_nodes = True
-        # At the picture's own size this map costs more than a small frame: a second of CPU each time the light changes. Half
-        # the size costs a quarter, and under 1 dB of noise in the sunniest of our environments (benchmarks/bench_render.py).
+        # At the picture's own size this map takes a second of CPU each time the light changes: a full-body frame takes 1.4 times
+        # as long. Half the size loses 0.7 dB on average, 2.5 dB where small lamps light the night (benchmarks/bench_render.py).
         world.cycles.sampling_method = "MANUAL"
         world.cycles.sample_map_resolution = LIGHT_MAP
         nodes, links = world.node_tree.nodes, world.node_tree.links
