@@ -118,20 +118,23 @@ def _rows(config: type, prefix: str = "") -> typing.Iterator[tuple[str, str]]:
         yield f"{prefix}{field.name}={shown}", text
 
 
-def _names(config: type, prefix: str = "") -> typing.Iterator[str]:
+def _names(config: type, prefix: str = "") -> typing.Iterator[tuple[str, bool]]:
+    """Every dotted key, and whether it is a dictionary, under which anything goes."""
     for field in dataclasses.fields(config):
-        yield prefix + field.name
-        if field.default_factory is not dataclasses.MISSING and dataclasses.is_dataclass(field.default_factory):
-            yield from _names(typing.cast(type, field.default_factory), f"{prefix}{field.name}.")
+        made = field.default_factory
+        yield prefix + field.name, made is not dataclasses.MISSING and isinstance(made(), dict)
+        if dataclasses.is_dataclass(made):
+            yield from _names(typing.cast(type, made), f"{prefix}{field.name}.")
 
 
 def _refuse_typos(config: type, groups: tuple[str, ...], arguments: list[str], command: str) -> None:
-    names = [*_names(config), *groups]
+    keys = dict(_names(config))
+    names = [*keys, *groups]
     for argument in arguments:
         given = argument.split("=", 1)[0]
         if "=" not in argument or given.startswith(("-", "+", "~", "hydra")):
             continue
-        if given in names or any(given.startswith(f"{known}.") for known in names if "." not in known):
+        if given in names or any(given.startswith(f"{name}.") for name, free in keys.items() if free):
             continue
         close = difflib.get_close_matches(given, names, n=1)
         mend = f"did you mean {close[0]!r}?" if close else f"see `python -m {command} --help`"

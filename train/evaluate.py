@@ -146,14 +146,19 @@ def save(result: Result, out: Path) -> None:
     write_atomically(out / "per_image.csv", text.getvalue())
 
 
+def check(name: str, folder: str, alignment: str) -> None:
+    """Refuse what cannot be scored: an unknown alignment, or a folder (given by the key `name`) that is no whole dataset."""
+    if alignment not in ALIGNMENTS:
+        raise UserError(f"alignment={alignment}: choose from {', '.join(ALIGNMENTS)}")
+    try:
+        reader.shards(Path(folder))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{name}={folder}: {error}") from error
+
+
 @command("train.evaluate", EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
-    if config.alignment not in ALIGNMENTS:
-        raise UserError(f"alignment={config.alignment}: choose from {', '.join(ALIGNMENTS)}")
-    try:
-        reader.shards(Path(config.data))
-    except (OSError, ValueError) as error:
-        raise UserError(f"data={config.data}: {error}") from error
+    check("data", config.data, config.alignment)
     model = load(Path(config.checkpoint)).to(device(config.device))
     result = evaluate(model, Path(config.data), config.alignment, config.batch_size, config.workers)
     print(table(result))

@@ -216,12 +216,7 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
 def main(config: ReportConfig) -> None:
     if not (Path(config.run) / CONFIG_FILE).is_file():
         raise UserError(f"run={config.run} has no {CONFIG_FILE}: give the out= of a training run")
-    if config.alignment not in ALIGNMENTS:
-        raise UserError(f"alignment={config.alignment}: choose from {', '.join(ALIGNMENTS)}")
-    try:
-        reader.shards(Path(config.test))
-    except (OSError, ValueError) as error:
-        raise UserError(f"test={config.test}: {error}") from error
+    evaluate.check("test", config.test, config.alignment)
     model = load(Path(config.run)).to(device(config.device))
     result = evaluate.evaluate(model, Path(config.test), config.alignment)
     write_atomically(Path(config.out), render(config, model, result))
