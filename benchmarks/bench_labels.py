@@ -4,55 +4,17 @@ The oracle finds each pixel's triangle with Embree and intersects it again in fl
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from benchmarks.person import cameras, person
-from datasets.conventions import NORMAL_FROM_CAMERA, WORLD_FROM_GLTF, Array, camera_rays
+from datasets.conventions import NORMAL_FROM_CAMERA
 from render import assets
 from render.blender import Blender
-from scans.mesh import smooth_normals
+from tests.oracle import Oracle, degrees
 
-HEIGHT, WIDTH, SAMPLES = 1024, 768, 16
-
-
-class Oracle:
-    """Depth, smooth normal and mask of a canonical GLB by ray casting, float64."""
-
-    def __init__(self, path: Path) -> None:
-        mesh = trimesh.load_scene(path).to_mesh()
-        self.vertices = np.asarray(mesh.vertices) @ WORLD_FROM_GLTF[:3, :3].T
-        self.faces = np.asarray(mesh.faces)
-        self.normals = smooth_normals(self.vertices, self.faces)
-        self.caster = trimesh.ray.ray_pyembree.RayMeshIntersector(trimesh.Trimesh(self.vertices, self.faces, process=False))
-
-    def cast(self, K: Array, world_to_camera: Array) -> tuple[Array, Array, Array]:
-        """depth (H,W), normal (H,W,3) and mask (H,W) in the conventions."""
-        rotation = world_to_camera[:3, :3]
-        rays = camera_rays(K, HEIGHT, WIDTH).reshape(-1, 3) @ rotation
-        origin = -rotation.T @ world_to_camera[:3, 3]
-        triangle = self.caster.intersects_first(np.broadcast_to(origin, rays.shape), rays)
-        hit = triangle >= 0
-        corners = self.vertices[self.faces[triangle[hit]]]
-        # Moeller and Trumbore 1997; a ray has z = 1 in the camera, so its length is the planar depth.
-        e1, e2, d = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], rays[hit]
-        p, t = np.cross(d, e2), origin - corners[:, 0]
-        q, inverse = np.cross(t, e1), 1 / np.einsum("ij,ij->i", e1, p)
-        u, v = np.einsum("ij,ij->i", t, p) * inverse, np.einsum("ij,ij->i", d, q) * inverse
-        depth, normal = np.zeros(len(rays)), np.zeros((len(rays), 3))
-        depth[hit] = np.einsum("ij,ij->i", e2, q) * inverse
-        weights = np.stack([1 - u - v, u, v], axis=1)
-        smooth = np.einsum("ij,ijk->ik", weights, self.normals[self.faces[triangle[hit]]])
-        smooth *= -np.sign(np.einsum("ij,ij->i", np.cross(e1, e2), d))[:, None]  # toward the camera, as Cycles turns them
-        normal[hit] = smooth / np.linalg.norm(smooth, axis=1, keepdims=True) @ (NORMAL_FROM_CAMERA @ rotation).T
-        return depth.reshape(HEIGHT, WIDTH), normal.reshape(HEIGHT, WIDTH, 3), hit.reshape(HEIGHT, WIDTH)
-
-
-def degrees(a: Array, b: Array) -> Array:
-    """Angle between unit vectors."""
-    return 2 * np.degrees(np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)))
+SAMPLES = 16
+SHOTS = (("face", 1024, 768), ("upper", 1024, 768), ("full", 1024, 768), ("full", 4096, 3072))
 
 
 def main() -> None:
@@ -62,17 +24,15 @@ def main() -> None:
     blender.set_environment(next(iter(assets.environments(None, "all").values())), 0.0)
     blender.scene.view_layers["beauty"].use_pass_normal = True
     rows = []
-    for framing in ("face", "upper", "full"):
-        (K, world_to_camera), *_ = cameras(record, framing, 1, HEIGHT, WIDTH)
-        depth, normal, mask = oracle.cast(K, world_to_camera)
-        layers = blender.render(K, world_to_camera, (HEIGHT, WIDTH), SAMPLES, 0)
-        assert layers is not None
-        box = blender._box(K, world_to_camera, (HEIGHT, WIDTH))
-        assert box is not None
-        usual = np.zeros((HEIGHT, WIDTH, 3))
-        channels = blender._execute()
+    for framing, height, width in SHOTS:
+        (K, world_to_camera), *_ = cameras(framing, 1, height, width)
+        depth, normal, mask = oracle.cast(K, world_to_camera, height, width)
+        layers = blender.render(K, world_to_camera, (height, width), SAMPLES, 0)
+        box = blender._box(K, world_to_camera, (height, width), False, None)
+        assert layers is not None and box is not None
+        channels = blender._execute("beauty")
         cut = np.stack([channels[f"beauty.Normal.{c}"] for c in "XYZ"], axis=-1) @ (NORMAL_FROM_CAMERA @ world_to_camera[:3, :3]).T
-        usual[box[1] : box[3], box[0] : box[2]] = cut / np.maximum(np.linalg.norm(cut, axis=-1, keepdims=True), 1e-9)
+        usual = box.place(cut / np.maximum(np.linalg.norm(cut, axis=-1, keepdims=True), 1e-9))
         both = mask & (layers.index > 0)
         ours, theirs = degrees(layers.normal, normal)[both], degrees(usual, normal)[both]
         wrong = [100 * np.mean(error > 5) for error in (ours, theirs)]
@@ -80,7 +40,8 @@ def main() -> None:
         differs = 100 * np.sum(mask != (layers.index > 0)) / mask.sum()
         depths = np.abs(layers.depth - depth)[both] / depth[both]
         print(
-            f"{framing:5} {mask.sum():6} person pixels: mask differs in {differs:.4f} %; depth off by median {np.median(depths):.0e} "
+            f"{framing:5} {width}x{height}, {mask.sum()} person pixels: mask differs in {differs:.4f} %; "
+            f"depth off by median {np.median(depths):.0e} "
             f"relative, over 1e-5 in {100 * np.mean(depths > 1e-5):.3f} %; normal off by median {np.median(ours):.4f} degrees "
             f"(anti-aliased {np.median(theirs):.3f}), by over 5 in {wrong[0]:.3f} % (anti-aliased {wrong[1]:.2f} %)"
         )

@@ -1,128 +1,179 @@
 """How long does a triplet take, where does the time go, and what do the choices save? Side by side, one run, one machine.
 
-Floor: on two cores Cycles traces about 0.4 s per sample per 100,000 person pixels under an environment; all else is overhead.
+Floor: sampling. A path through an embedded person under an environment costs Cycles about 2.3 microseconds of one core
+(the camera ray alone 0.4); all else is overhead.
 """
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import bpy
 import numpy as np
 
-from benchmarks.person import cameras, person
+from benchmarks.person import cameras, person, sample
 from datasets.conventions import Array
-from datasets.triplet import Triplet, encode
+from datasets.triplet import ShardWriter, encode
 from render import assets, environment
-from render.blender import Blender, Layers
-from render.develop import WHITE_CARD, develop
-from render.verify import reject
+from render.blender import Blender, Box, Layers
+from render.checks import reject
+from render.config import RenderConfig
+from render.develop import VIEWS, WHITE_CARD, over_light
 
-HEIGHT, WIDTH, SAMPLES, FRAMES = 1024, 768, 16, 3
-SIZE = (HEIGHT, WIDTH)
+SIZE = (1024, 768)
+SAMPLES = RenderConfig("", "", 0).samples
+FRAMES = 3
+TRUTH = 1024  # samples per pixel that errors are measured against
+SKIES = ("forest.exr", "interior.exr")
+STOCK_SAMPLES = (4, 16)
+Shot = tuple[Array, Array]
+Change = Callable[[Blender], None]
+
+
+def ours(blender: Blender) -> None:
+    """What the renderer does."""
 
 
 def stock(blender: Blender) -> None:
-    """Blender's own settings for the same passes: whole frame, default denoiser, light map at the picture's size, 12 bounces."""
-    cycles = blender.scene.cycles
-    cycles.denoising_prefilter, cycles.denoising_quality = "ACCURATE", "HIGH"
-    cycles.max_bounces = 12
-    blender.scene.world.cycles.sampling_method = "AUTOMATIC"
+    """Blender's own settings for the same passes: whole frame, default denoiser, 12 bounces, nothing kept between frames."""
+    blender.scene.cycles.denoising_prefilter, blender.scene.cycles.denoising_quality = "ACCURATE", "HIGH"
+    blender.scene.cycles.max_bounces = 12
     blender.scene.render.use_persistent_data = False
-    blender._box = lambda K, world_to_camera, size: (0, 0, size[1], size[0])  # type: ignore[method-assign]
-
-
-def large_map(blender: Blender) -> None:
-    """The light map at the environment's own size."""
-    blender.scene.world.cycles.sampling_method = "AUTOMATIC"
+    whole_frame(blender)
 
 
 def whole_frame(blender: Blender) -> None:
     """No cutting to the person's box."""
-    blender._box = lambda K, world_to_camera, size: (0, 0, size[1], size[0])  # type: ignore[method-assign]
+    blender._box = lambda K, world_to_camera, size, *_: Box(0, 0, size[1], size[0], size)  # type: ignore[method-assign]
 
 
-def rendering(change: Callable[[Blender], None] | None, record: Any, path: Any, shots: list[tuple[Array, Array]]) -> tuple[float, Layers]:
-    """Seconds per frame of Blender alone, the light changing from frame to frame, and the last frame."""
-    skies = list(assets.environments(None, "all").values())
-    blender = Blender(threads=2, normal_maps=False)
+def noisy(blender: Blender) -> None:
+    """No denoising."""
+    blender.scene.cycles.use_denoising = False
+
+
+def loaded(change: Change, threads: int = 2) -> Blender:
+    """A Blender with the benchmark's person, under one environment."""
+    record, path = person()
+    blender = Blender(threads, normal_maps=False)
     blender.set_people({record.id: (path, np.eye(4))})
-    if change is not None:
-        change(blender)
-    layers, seconds = None, []
-    for number, (K, world_to_camera) in enumerate([shots[0], *shots]):  # the first warms up
-        blender.set_environment(skies[number % len(skies)], 0.3 * number)
+    change(blender)
+    blender.set_environment(_skies()[0], 0.0)
+    return blender
+
+
+def seconds(blender: Blender, shots: list[Shot], samples: int) -> float:
+    """Per frame of one loaded person and environment; the first warms up."""
+    times = []
+    for number, (K, world_to_camera) in enumerate([shots[0], *shots]):
         start = time.perf_counter()
-        layers = blender.render(K, world_to_camera, SIZE, SAMPLES, number)
-        seconds.append(time.perf_counter() - start)
-    assert layers is not None
-    return float(np.mean(seconds[1:])), layers
+        blender.render(K, world_to_camera, SIZE, samples, number)
+        times.append(time.perf_counter() - start)
+    return float(np.mean(times[1:]))
 
 
-def light_map_loss(record: Any, path: Any) -> dict[str, float]:
-    """PSNR (dB, person pixels, after development) that the half-size light map loses at equal samples, per environment."""
-    (K, world_to_camera), *_ = cameras(record, "full", 1, 256, 192)
-    losses = {}
-    for name, sky in assets.environments(None, "all").items():
-        exposure = WHITE_CARD / environment.irradiance(environment.load(sky), -world_to_camera[2, :3], 0.0)
-
-        def picture(change: Callable[[Blender], None] | None, samples: int, sky: Any = sky, exposure: float = exposure) -> Array:
-            blender = Blender(threads=2, normal_maps=False)
-            blender.set_people({record.id: (path, np.eye(4))})
-            blender.set_environment(sky, 0.0)
-            if change is not None:
-                change(blender)
-            layers = blender.render(K, world_to_camera, (256, 192), samples, samples)
-            assert layers is not None
-            developed = develop(exposure * layers.light, layers.alpha, np.zeros((256, 192, 3)), "srgb")
-            return developed[layers.index > 0].astype(np.float64)
-
-        truth = picture(large_map, 512)
-        errors = [np.mean((picture(change, SAMPLES) - truth) ** 2) for change in (None, large_map)]
-        losses[name] = float(10 * np.log10(errors[0] / errors[1]))
-    return losses
+def blender_parts(shots: list[Shot]) -> dict[str, float]:
+    """Seconds per frame inside Blender, by differences."""
+    plain, full = loaded(noisy), loaded(ours)
+    one, many, denoised = seconds(plain, shots, 1), seconds(plain, shots, SAMPLES), seconds(full, shots, SAMPLES)
+    tracing = (many - one) / (SAMPLES - 1) * SAMPLES
+    return {"path tracing": tracing, "denoising": denoised - many, "sync, labels and read-back": many - tracing}
 
 
-def rest(layers: Layers, K: Array, world_to_camera: Array) -> dict[str, float]:
-    """Seconds of one core for everything that is not Blender, per triplet."""
-    sky = environment.load(next(iter(assets.environments(None, "all").values())))
-    times, mark = {}, time.perf_counter()
+def other_parts(framing: str) -> dict[str, float]:
+    """Seconds of one core for everything that is not Blender, with warm caches."""
+    triplet, layers, K, world_to_camera = sample(framing, SAMPLES)
+    sky, times = environment.load(_skies()[0]), {}
+    folder = Path("outputs/bench")
 
-    def lap(name: str) -> None:
-        nonlocal mark
-        times[name], mark = time.perf_counter() - mark, time.perf_counter()
+    def timed(name: str, work: Callable[[], object]) -> None:
+        work()
+        start = time.perf_counter()
+        work()
+        times[name] = time.perf_counter() - start
 
-    behind = environment.view(sky, K, world_to_camera, SIZE, 0.0)
-    lap("backdrop")
-    rgb = develop(layers.light, layers.alpha, behind, "filmic")
-    lap("develop")
-    alpha = (layers.alpha * 255 + 0.5).astype(np.uint8)
-    triplet = Triplet("000000000", rgb, layers.index, alpha, layers.depth, layers.normal.astype(np.float16), {"K": K.tolist()})
-    lap("pack")
-    encode(triplet)
-    lap("encode")
-    reject(triplet)
-    lap("verify")
+    def write() -> None:
+        with ShardWriter(folder / "shard.tar") as writer:
+            writer.add(triplet)
+            writer.close()
+
+    timed("backdrop", lambda: environment.view(sky, K, world_to_camera, SIZE, 0.0))
+    timed("compositing", lambda: over_light(layers.light, layers.alpha, np.zeros_like(layers.light), "agx"))
+    timed("verifying", lambda: reject(triplet))
+    timed("encoding", lambda: encode(triplet))
+    timed("encoding and writing", write)
+    times["writing"] = max(0.0, times.pop("encoding and writing") - times["encoding"])
     return times
 
 
+def errors(shots: list[Shot]) -> None:
+    """Cost of equal error: PSNR on person pixels against many samples, ours and stock, and the ratio at our error."""
+    settings: dict[tuple[str, int], Change] = {("ours", SAMPLES): ours, ("ours", 2 * SAMPLES): ours}
+    settings |= {("stock", samples): stock for samples in STOCK_SAMPLES}
+    ratios = {setting: 0.0 for setting in settings}
+    decibels: dict[tuple[str, int], list[float]] = {setting: [] for setting in settings}
+    for sky, (K, world_to_camera) in zip(_skies(), shots, strict=False):
+        exposure = WHITE_CARD / environment.irradiance(environment.load(sky), -world_to_camera[2, :3], 0.0)
+
+        def frame(change: Change, samples: int, sky: Path = sky, K: Array = K, pose: Array = world_to_camera) -> tuple[float, Layers]:
+            blender = loaded(change)
+            blender.set_environment(sky, 0.0)
+            blender.render(K, pose, SIZE, 1, 0)
+            start = time.perf_counter()
+            layers = blender.render(K, pose, SIZE, samples, samples)
+            assert layers is not None
+            return time.perf_counter() - start, layers
+
+        _, truth = frame(noisy, TRUTH)
+        for setting, change in settings.items():
+            took, layers = frame(change, setting[1])
+            ratios[setting] += took
+            decibels[setting].append(np.mean([_psnr(layers, truth, exposure, curve) for curve in VIEWS]))
+    for setting, found in decibels.items():
+        print(
+            f"{setting[0]}, {setting[1]} samples: {np.mean(found):.1f} dB at {ratios[setting] / ratios['ours', SAMPLES]:.2f} times our time"
+        )
+    low, high = (("stock", samples) for samples in STOCK_SAMPLES)
+    wanted = np.mean(decibels["ours", SAMPLES])
+    equal = np.interp(wanted, [np.mean(decibels[low]), np.mean(decibels[high])], [ratios[low], ratios[high]])
+    print(f"stock settings at our error: {equal / ratios['ours', SAMPLES]:.1f} times our time")
+
+
+def _psnr(layers: Layers, truth: Layers, exposure: float, curve: str) -> float:
+    pictures = [
+        over_light(exposure * x.light, x.alpha, np.zeros_like(x.light), curve)[truth.index > 0].astype(float) for x in (layers, truth)
+    ]
+    return float(10 * np.log10(255**2 / np.mean((pictures[0] - pictures[1]) ** 2)))
+
+
+def throughput(workers: int, threads: int) -> float:
+    """Full-body triplets per hour of `workers` Blender processes at once, loaded and warm: light, labels and all the rest."""
+    command = [sys.executable, "-m", "benchmarks.one_worker", str(workers), str(threads)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
+    return sum(float(worker.communicate()[0].split()[-1]) for worker in running)
+
+
+def _skies() -> list[Path]:
+    found = assets.environments(None, "all")
+    return [found[name] for name in SKIES]
+
+
 def main() -> None:
-    record, path = person()
-    print(f"Blender {bpy.app.version_string}, {WIDTH}x{HEIGHT}, {SAMPLES} samples, 2 threads, {FRAMES} frames each")
+    print(f"Blender {bpy.app.version_string}, {SIZE[1]}x{SIZE[0]}, {SAMPLES} samples, 2 threads, {FRAMES} frames each")
     for framing in ("full", "upper", "face"):
-        shots = cameras(record, framing, FRAMES)
-        ours, layers = rendering(None, record, path, shots)
-        parts = rest(layers, *shots[-1])
-        total = ours + sum(parts.values())
-        named = ", ".join(f"{name} {seconds:.2f}" for name, seconds in parts.items())
-        print(f"{framing}: {total:.2f} s a triplet ({3600 / total:.0f} an hour): Blender {ours:.2f}, {named}")
-    shots = cameras(record, "full", FRAMES)
-    ours, _ = rendering(None, record, path, shots)
-    for name, change in {"stock settings": stock, "light map at full size": large_map, "whole frame": whole_frame}.items():
-        print(f"full, {name}: {rendering(change, record, path, shots)[0] / ours:.2f} times as long as ours")
-    losses = light_map_loss(record, path)
-    worst = max(losses, key=lambda name: losses[name])
-    print(f"the half-size light map costs {np.mean(list(losses.values())):.2f} dB on average, at most {losses[worst]:.2f} dB ({worst})")
+        shots = cameras(framing, FRAMES)
+        inside, outside = blender_parts(shots), other_parts(framing)
+        named = ", ".join(f"{name} {value:.2f}" for name, value in (inside | outside).items())
+        print(f"{framing}: {sum(inside.values()) + sum(outside.values()):.2f} s a triplet, one after the other: {named}")
+    shots = cameras("full", FRAMES)
+    base = seconds(loaded(ours), shots, SAMPLES)
+    print(f"full, whole frame: {seconds(loaded(whole_frame), shots, SAMPLES) / base:.2f} times as long in Blender as ours")
+    rates = {(workers, threads): throughput(workers, threads) for workers, threads in ((2, 2), (2, 1), (1, 2))}
+    for (workers, threads), rate in rates.items():
+        print(f"{workers} workers of {threads} threads: {rate:.0f} full-body triplets an hour, {rate / rates[2, 2]:.2f} of the first")
+    errors(shots)
 
 
 if __name__ == "__main__":

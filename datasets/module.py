@@ -54,7 +54,7 @@ class TripletData(lightning.LightningDataModule):
         rank, world = self.trainer.global_rank, self.trainer.world_size
         if self.in_memory:
             decoded = reader.evaluation(self.data, 1, self.keys[0])
-            count = len(self.keys[0]) if self.keys[0] else Dataset.load(self.data).count
+            count = len(self.keys[0]) if self.keys[0] else Dataset.load(self.data).samples
             triplets = list(tqdm(decoded, desc="Reading", total=count, unit="triplet", disable=rank > 0))
             return self._loader(Repeat(triplets, seed, rank, world), workers=0)
         return self._loader(reader.training(self.data, seed, self.keys[0], rank, world), self.workers)

@@ -8,7 +8,10 @@ import hashlib
 import io
 import json
 import os
+import re
+import socket
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ import OpenEXR
 from datasets.conventions import VERSION, Array
 
 DATASET_FILE = "dataset.json"
+SILENT_S = 3600.0  # a file under a temporary name that is not written to for this long has no writer any more
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class ShardWriter:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.samples = path, 0
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._temporary = temporary(path)
         self._file = open(self._temporary, "wb")  # noqa: SIM115  closed by close() or __exit__
         self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
 
@@ -183,8 +187,10 @@ class ShardWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._file.close()  # flushes, which a full disk refuses again
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
 
 def write_shard(path: Path, triplets: Iterable[Triplet]) -> dict[str, Any]:
@@ -195,22 +201,28 @@ def write_shard(path: Path, triplets: Iterable[Triplet]) -> dict[str, Any]:
         return writer.close()
 
 
-def read_shard(path: Path, fields: Iterable[str] = tuple(MEMBERS)) -> Iterator[Triplet]:
-    """The triplets of one shard, in order. Raises ValueError naming the sample that cannot be read."""
-    fields = tuple(fields)
+def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """(key, suffix -> bytes) of every sample of one shard, in order, not yet decoded. Raises tarfile.TarError when it is no tar."""
     with tarfile.open(path) as tar:
         key, members = "", dict[str, bytes]()
         for info in tar:
-            sample, suffix = info.name.split(".", 1)
-            if sample != key and members:
-                yield decode(key, members, fields)
+            sample, _, suffix = info.name.partition(".")
+            if members and (sample != key or suffix in members):
+                yield key, members
                 members = {}
             key = sample
             stream = tar.extractfile(info)
             assert stream is not None, f"{path}: {info.name} is not a plain file"
             members[suffix] = stream.read()
         if members:
-            yield decode(key, members, fields)
+            yield key, members
+
+
+def read_shard(path: Path, fields: Iterable[str] = tuple(MEMBERS)) -> Iterator[Triplet]:
+    """The triplets of one shard, in order. Raises ValueError naming the sample that cannot be read."""
+    fields = tuple(fields)
+    for key, members in read_members(path):
+        yield decode(key, members, fields)
 
 
 def sha256(path: Path) -> str:
@@ -219,11 +231,28 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def entry_path(shard: Path) -> Path:
+    """Where the entry of a shard lies: beside it, written after it. A shard counts once its entry is there."""
+    return shard.with_suffix(".json")
+
+
+def read_entry(shard: Path) -> dict[str, Any] | None:
+    """The entry of a shard; None when it has none that can be read, or the shard is not there in the size that its entry tells."""
+    try:
+        entry: dict[str, Any] = json.loads(entry_path(shard).read_text())
+        return entry if shard.stat().st_size == entry["bytes"] else None
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
 @dataclass
 class Dataset:
     """`dataset.json`: what a folder of shards holds and how it was made.
 
-    shards: file name (relative to `shards/`) -> {"samples": int, "bytes": int, "sha256": str, "rejections": {reason: count}}
+    shards: file name (relative to `shards/`) -> {"samples": int, "bytes": int, "sha256": str, "rejections": {reason: count}, and
+    of rendered ones: "plan": digest of the configuration, "skipped": {quarantined people: [index]}, "given_up": {index: reason}}
+    quarantined: people (scan ids joined by +) whose frames are left out -> why
+    sources: where "scans", "hdris" and "backdrops" were when it was made: absolute paths, null where none was given
     """
 
     configuration: dict[str, Any]
@@ -231,6 +260,13 @@ class Dataset:
     count: int
     conventions: int = VERSION
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    quarantined: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """How many samples the listed shards hold."""
+        return sum(entry["samples"] for entry in self.shards.values())
 
     @staticmethod
     def load(folder: Path) -> "Dataset":
@@ -250,13 +286,39 @@ class Dataset:
         write_atomically(Path(folder) / DATASET_FILE, json.dumps(vars(self), indent=1, sort_keys=True))
 
     def paths(self, folder: Path) -> list[Path]:
-        """Paths of the listed shards, in order."""
-        return [Path(folder) / "shards" / name for name in sorted(self.shards)]
+        """Paths of the listed shards that hold samples, in order."""
+        return [Path(folder) / "shards" / name for name in sorted(self.shards) if self.shards[name]["samples"]]
+
+
+def temporary(path: Path) -> Path:
+    """A hidden name beside `path`, to write under before renaming. It tells machine and process: see `abandoned`."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+
+
+def abandoned(path: Path) -> bool:
+    """Whether the writer of a file named by `temporary` is gone: a process of this machine that is dead, or one of another machine
+    that has been silent for an hour."""
+    own = re.search(rf"\.{re.escape(socket.gethostname())}-(\d+)\.tmp$", path.name)
+    try:
+        if own is None:
+            return time.time() - path.stat().st_mtime > SILENT_S
+        os.kill(int(own[1]), 0)  # signal 0 only asks
+        return False
+    except ProcessLookupError:
+        return True
+    except (PermissionError, FileNotFoundError):  # somebody else's process; or renamed meanwhile
+        return False
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader, or a crash, finds the old one or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    hidden = temporary(path)
+    try:
+        with open(hidden, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)

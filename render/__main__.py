@@ -1,15 +1,16 @@
 """`python -m render`: a catalogue of people in, shards of triplets out."""
 
-import math
+import sys
 from collections import Counter
 from pathlib import Path
 
 from conf.command import UserError, command
+from datasets.triplet import Dataset
 from render import assets, run
-from render.config import RenderConfig
-from render.plan import FRAMINGS, Plan
+from render.config import RenderConfig, check
+from render.plan import Plan
 from scans import catalogue
-from scans.catalogue import SPLITS, ScanRecord
+from scans.catalogue import ScanRecord
 
 
 def people(config: RenderConfig) -> list[ScanRecord]:
@@ -28,36 +29,40 @@ def people(config: RenderConfig) -> list[ScanRecord]:
     return kept
 
 
-def check(config: RenderConfig) -> None:
-    """Refuse values that cannot be rendered. Raises UserError naming key, value and mend."""
-    choices = {"framing": ("mix", *FRAMINGS), "split": (*SPLITS, "all")}
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise UserError(f"{name}={getattr(config, name)}: choose one of {', '.join(allowed)}")
-    for name in ("count", "height", "width", "samples", "frames_per_scan", "shard_size"):
-        if getattr(config, name) < 1:
-            raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
-    for group, name in [("camera", n) for n in ("lens_mm", "orbit_deg", "face_orbit_deg", "elevation_deg", "fill")] + [
-        ("light", "strength")
-    ]:
-        limits = getattr(getattr(config, group), name)
-        if len(limits) != 2 or not limits[0] <= limits[1] or not all(map(math.isfinite, limits)):
-            raise UserError(f"{group}.{name}={limits}: give a range, '{group}.{name}=[low,high]'")
-
-
-@command("render", RenderConfig)
-def main(config: RenderConfig) -> None:
+def prepare(config: RenderConfig) -> tuple[Plan, tuple[dict[str, Path], ...]]:
+    """The plan of a configuration, and its scans, environments and photographs: name -> file. Raises UserError when it has none."""
     check(config)
     records = people(config)
     environments = assets.environments(config.hdris, config.split)
     photographs = assets.photographs(config.backdrops)
     plan = Plan(config, records, list(environments), list(photographs))
     scans = {record.id: (Path(config.scans) / record.path).resolve() for record in records}
-    dataset = run.execute(plan, Path(config.out), (scans, environments, photographs))
-    rejections = sum((Counter(shard["rejections"]) for shard in dataset.shards.values()), Counter())
-    samples = sum(shard["samples"] for shard in dataset.shards.values())
-    shown = {plan.record(index).subject for index in range(dataset.count)}
-    print(f"{samples} triplets of {len(shown)} people in {config.out}" + "".join(f"; redrawn {n}: {r}" for r, n in rejections.items()))
+    return plan, (scans, environments, photographs)
+
+
+@command("render", RenderConfig, groups=("experiment/render",))
+def main(config: RenderConfig) -> None:
+    plan, files = prepare(config)
+    try:
+        dataset = run.execute(plan, Path(config.out), files)
+    except KeyboardInterrupt:
+        print(f"stopped; what is finished is listed in {config.out}, and the same command makes the rest", file=sys.stderr)
+        sys.exit(130)
+    print(f"{summary(dataset)} in {config.out}")
+
+
+def summary(dataset: Dataset) -> str:
+    """What a dataset holds, what had to be redrawn, and what is left out."""
+    entries = dataset.shards.values()
+    subjects = {subject for entry in entries for subject in entry["subjects"]}
+    redrawn = sum((Counter(entry["rejections"]) for entry in entries), Counter[str]())
+    skipped = sum((Counter({group: len(indices) for group, indices in entry["skipped"].items()}) for entry in entries), Counter[str]())
+    given_up = sum(len(entry["given_up"]) for entry in entries)
+    parts = [f"{dataset.samples} triplets of {len(subjects)} people"]
+    parts += [f"redrawn {number}: {reason}" for reason, number in redrawn.items()]
+    parts += [f"left out {number} of {group}: {dataset.quarantined.get(group)}" for group, number in skipped.items()]
+    parts += [f"left out {given_up}: rejected too often"] if given_up else []
+    return "; ".join(parts)
 
 
 if __name__ == "__main__":

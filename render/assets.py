@@ -46,13 +46,23 @@ def photographs(folder: str | None) -> dict[str, Path]:
 
 
 def bundled() -> Path:
-    """The folder of the eight CC0 environments in Blender's wheel, found without importing Blender."""
+    """The folder of the eight CC0 environments in Blender's wheel."""
+    return _in_blender("studiolights/world")
+
+
+def colour_configuration() -> Path:
+    """Blender's OpenColorIO configuration."""
+    return _in_blender("colormanagement/config.ocio")
+
+
+def _in_blender(name: str) -> Path:
+    """A data file of Blender's wheel, found without importing Blender."""
     spec = importlib.util.find_spec("bpy")
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("bpy is not installed: run `make setup`, or give hdris=DIR")
-    found = sorted(Path(spec.submodule_search_locations[0]).glob("*/datafiles/studiolights/world"))
+        raise UserError("bpy is not installed: run `make setup`")
+    found = sorted(Path(spec.submodule_search_locations[0]).glob(f"*/datafiles/{name}"))
     if not found:
-        raise UserError("this bpy has no bundled environments: give hdris=DIR")
+        raise UserError(f"this bpy has no datafiles/{name}: reinstall it with `make setup`")
     return found[0]
 
 

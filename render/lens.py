@@ -13,7 +13,7 @@ FULL_FRAME_MM = 36.0
 
 @dataclass(frozen=True)
 class Region:
-    """A box to be framed: corners (8,3) and centre (3,), metres, canonical frame."""
+    """What is to be framed: corners (N,3) of boxes around it, and its centre (3,); metres, world frame."""
 
     corners: Array
     centre: Array
@@ -95,3 +95,8 @@ def place(K: Array, rotation: Array, target: Region, size: tuple[int, int], fill
     transform[:3, :3] = rotation
     transform[:3, 3] = centre - rotation @ target.centre
     return transform
+
+
+def blur_px(K: Array, diameter: float, focus: float, depth: Array | float) -> Array:
+    """Diameter in pixels of the disc that a thin lens makes of a point; diameter, focus and planar depth in metres."""
+    return np.abs(1 / focus - 1 / np.asarray(depth, dtype=np.float64)) * diameter * K[0, 0]

@@ -1,38 +1,141 @@
-"""Verification: what every sample must satisfy before its shard is committed. Reasons are short and are counted."""
+"""`python -m render.verify`: is a finished dataset whole? The checks of rendering again, and every file against `dataset.json`."""
 
-import numpy as np
+import multiprocessing
+import os
+import sys
+import tarfile
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from datasets.conventions import normals_from_depth
-from datasets.triplet import Triplet
+import cv2
+from tqdm import tqdm
 
-MINIMUM_COVERAGE = 0.01  # of the frame
-MINIMUM_BRIGHTNESS, MAXIMUM_BRIGHTNESS = 12, 245  # mean of the person's 8-bit values
-MAXIMUM_DISAGREEMENT_DEG = 12.0  # median angle between the normals and the depth's own gradient
+from conf.command import UserError, command, key, required
+from datasets.triplet import MEMBERS, Dataset, decode, read_members, sha256
+from render.checks import reject
+from render.progress import shard_name
+from render.spec import SceneSpec
 
-
-def reject(triplet: Triplet) -> str | None:
-    """Why a sample may not enter a dataset, or None when it may."""
-    inside = triplet.mask > 0
-    if inside.mean() < MINIMUM_COVERAGE:
-        return "person covers too little of the frame"
-    if not np.isfinite(triplet.depth).all() or not np.array_equal(triplet.depth > 0, inside):
-        return "depth is not finite exactly on the mask"
-    normal = triplet.normal.astype(np.float32)
-    length = np.linalg.norm(normal, axis=-1)
-    if not np.allclose(length[inside], 1, atol=2e-3) or np.any(length[~inside] > 0):
-        return "normals are not unit exactly on the mask"
-    if not triplet.meta.get("normal_maps") and _disagreement(triplet, normal) > MAXIMUM_DISAGREEMENT_DEG:
-        return "normals disagree with the depth"
-    brightness = triplet.rgb[inside].mean()
-    if not MINIMUM_BRIGHTNESS < brightness < MAXIMUM_BRIGHTNESS:
-        return "person is too dark" if brightness <= MINIMUM_BRIGHTNESS else "person is too bright"
-    return None
+NAMED = 50  # faults that are printed; more are counted
 
 
-def _disagreement(triplet: Triplet, normal: np.ndarray) -> float:
-    gradient = normals_from_depth(triplet.depth, triplet.K)
-    both = np.any(gradient != 0, axis=-1) & np.any(normal != 0, axis=-1)
-    if both.sum() < 100:
-        return 0.0
-    cosine = np.clip((gradient[both] * normal[both]).sum(axis=-1), -1, 1)
-    return float(np.degrees(np.median(np.arccos(cosine))))
+@dataclass
+class VerifyConfig:
+    """Check a finished dataset: sha256 and size of every shard, that its samples are those planned, that all can be read, and
+    that each satisfies what rendering demands of it. Every fault is one line. Exits with 0 when there is none, else with 1."""
+
+    data: str = required("folder of the dataset, from `python -m render`")
+    workers: int = key(0, "processes; 0: one per CPU")
+
+
+def check_sample(name: str, members: Mapping[str, bytes]) -> str | None:
+    """What is wrong with a sample, given its key and its members (suffix -> bytes) as they lie in the shard; None when nothing is."""
+    wanted = [member.suffix for member in MEMBERS.values() if not member.optional or member.suffix in members]
+    lacking, foreign = set(wanted) - set(members), set(members) - set(wanted)
+    if lacking or foreign:
+        return "; ".join(f"{what} {' '.join(sorted(which))}" for what, which in (("lacks", lacking), ("has a strange", foreign)) if which)
+    if list(members) != wanted:
+        return f"members are out of order: {' '.join(members)}"
+    try:
+        triplet = decode(name, members)
+    except ValueError as error:
+        return str(error).removeprefix(f"sample {name}: ").splitlines()[0]
+    try:
+        made = SceneSpec.from_meta(triplet.meta).key
+        if made != name:
+            return f"json is of sample {made}"
+        if "versions" not in triplet.meta:
+            return "json lacks 'versions'"
+        return reject(triplet)
+    except KeyError as error:
+        return f"json lacks {error}"
+    except (ValueError, TypeError) as error:
+        return f"json is not a record of this picture: {str(error).splitlines()[0]}"
+
+
+def check_shard(path: Path, entry: dict[str, Any], planned: list[str] | None) -> list[str]:
+    """What is wrong with a shard, one line each. entry: what `dataset.json` says of it; planned: the keys it should hold, if known."""
+    cv2.setNumThreads(1)  # processes share the CPUs
+    if not path.is_file():
+        return [f"{path.name}: is not there"]
+    faults, keys = [], list[str]()
+    if path.stat().st_size != entry["bytes"]:
+        faults.append(f"{path.name}: has {path.stat().st_size} bytes, dataset.json says {entry['bytes']}")
+    elif sha256(path) != entry["sha256"]:
+        faults.append(f"{path.name}: sha256 is not that of dataset.json")
+    try:
+        for name, members in read_members(path):
+            keys.append(name)
+            fault = check_sample(name, members)
+            if fault:
+                faults.append(f"{path.name} {name}: {fault}")
+    except (tarfile.TarError, OSError) as error:
+        faults.append(f"{path.name}: cannot be read after {len(keys)} samples: {error}")
+    if planned is not None and keys != planned:
+        lacking, foreign = sorted(set(planned) - set(keys)), sorted(set(keys) - set(planned))
+        told = (
+            f"lacks {' '.join(lacking) or 'none'}, has beyond it {' '.join(foreign) or 'none'}"
+            if lacking or foreign
+            else "in another order"
+        )
+        faults.append(f"{path.name}: samples are not those planned: {told}")
+    elif len(keys) != entry["samples"]:
+        faults.append(f"{path.name}: holds {len(keys)} samples, dataset.json says {entry['samples']}")
+    return faults
+
+
+def planned_keys(dataset: Dataset) -> dict[str, list[str] | None]:
+    """Shard -> keys it should hold: of a rendered dataset those of the plan without what was left out, of others unknown (None)."""
+    size = dataset.configuration.get("shard_size")
+    if size is None:
+        return dict.fromkeys(dataset.shards)
+    planned: dict[str, list[str] | None] = {}
+    for number, first in enumerate(range(0, dataset.count, size)):
+        entry = dataset.shards.get(shard_name(number), {})
+        out = {*map(int, entry.get("given_up", {})), *(index for indices in entry.get("skipped", {}).values() for index in indices)}
+        planned[shard_name(number)] = [f"{i:09d}" for i in range(first, min(first + size, dataset.count)) if i not in out]
+    return planned
+
+
+@command("render.verify", VerifyConfig)
+def main(config: VerifyConfig) -> None:
+    folder = Path(config.data)
+    try:
+        dataset = Dataset.load(folder)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    planned = planned_keys(dataset)
+    faults: list[str] = []
+
+    def tell(found: list[str]) -> None:
+        for line in found[: max(NAMED - len(faults), 0)]:
+            tqdm.write(line, file=sys.stdout)
+        faults.extend(found)
+
+    processes = max(1, min(config.workers or os.cpu_count() or 1, len(dataset.shards)))
+    with (
+        tqdm(total=dataset.samples, desc=f"verify {folder}", unit="sample", smoothing=0.1) as bar,
+        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool,
+    ):
+        jobs = {
+            pool.submit(check_shard, folder / "shards" / name, entry, planned.get(name, [])): entry
+            for name, entry in dataset.shards.items()
+        }
+        for job in as_completed(jobs):
+            tell(job.result())
+            bar.update(jobs[job]["samples"])
+    tell([f"{name}: is not rendered yet" for name in planned if name not in dataset.shards])
+    if not faults:
+        print(f"{dataset.samples} samples in {len(dataset.shards)} shards are whole")
+        return
+    bad = {line.split(":")[0].split()[0] for line in faults}
+    more = f" ({len(faults) - NAMED} of them not printed)" if len(faults) > NAMED else ""
+    print(f"{len(faults)} faults in {len(bad)} of {len(planned)} shards{more}: remove those shards and give the same render command again")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -80,7 +80,7 @@ def evaluate(model: Model, data: Path, alignment: str = "least_squares", batch_s
     """Score the model and the baselines on every triplet of a folder."""
     names = list(model.heads.last)
     result = Result({n: Scores(TASKS[n].summary) for n in names}, {n: Scores(TASKS[n].summary) for n in names}, alignment)
-    with tqdm(total=Dataset.load(data).count, desc="Scoring", unit="image") as bar:
+    with tqdm(total=Dataset.load(data).samples, desc="Scoring", unit="image") as bar:
         for batch, predicted in predictions(model, data, batch_size, workers):
             for i, sample in enumerate(batch["key"]):
                 for name in names:

@@ -195,8 +195,8 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
     train = Path(settings.data)
     parameters = sum(p.numel() for p in model.parameters())
     facts = {
-        "training triplets": str(Dataset.load(train).count),
-        "test images": str(Dataset.load(test).count),
+        "training triplets": str(Dataset.load(train).samples),
+        "test images": str(Dataset.load(test).samples),
         "parameters": f"{parameters / 1e6:.1f} M",
         "steps × batch": f"{settings.steps} × {settings.batch_size}",
         "model sees": "{} × {}".format(*settings.size),

@@ -1,17 +1,24 @@
 """The plan depends on (seed, index) alone, and frames what it says."""
 
 import dataclasses
+import json
 import math
 import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from render.config import RenderConfig
+from conf.command import UserError
+from render.config import BackdropConfig, CameraConfig, DevelopConfig, LightConfig, PeopleConfig, RenderConfig, check
 from render.lens import Region, camera_matrix, place, project, viewing_rotation
 from render.plan import Plan
+from render.spec import SceneSpec
 from tests.render.conftest import sphere_record
 
 RECORDS = [sphere_record(f"s{i}") for i in range(5)]
@@ -37,9 +44,85 @@ def test_seed_index_and_attempt_each_change_the_frame() -> None:
 
 
 def test_order_is_scan_major_and_fair() -> None:
-    scans = [make().record(i).id for i in range(40)]
+    scans = [make().people(i)[0].id for i in range(40)]
     assert all(len(set(scans[i : i + 4])) == 1 for i in range(0, 40, 4))
     assert set(scans[:20]) == set(scans[20:]) == {record.id for record in RECORDS}
+
+
+def test_a_turn_shares_its_people_and_its_environment() -> None:
+    specs = [make(people=PeopleConfig(group=[1, 1, 1, 1])).spec(i) for i in range(160)]
+    turns = [specs[i : i + 4] for i in range(0, 160, 4)]
+    for turn in turns:
+        assert len({tuple(s.scan for s in spec.subjects) for spec in turn}) == len({spec.lighting.environment for spec in turn}) == 1
+        assert len({spec.lighting.rotation for spec in turn}) == 4  # the light still comes from elsewhere each time
+    assert {len(turn[0].subjects) for turn in turns} == {1, 2, 3, 4}
+    assert {turn[0].lighting.environment for turn in turns} == set(SKIES)
+
+
+def test_people_in_a_group_stand_apart_on_the_floor() -> None:
+    reach = 0.12 * math.sqrt(2)  # of a sphere's bounds
+    plan = make(people=PeopleConfig(group=[0, 0, 0, 1], gap_m=[0.1, 0.4]))
+    for spec in (plan.spec(i, attempt) for i in range(0, 100, 4) for attempt in range(4)):
+        places = np.array([subject.world_from_scan for subject in spec.subjects])
+        assert np.allclose(places[:, 2], [0, 0, 1, 0]) and np.allclose(places[0], np.eye(4))
+        assert np.allclose(np.linalg.det(places[:, :3, :3]), 1)
+        between = np.linalg.norm(places[:, None, :2, 3] - places[None, :, :2, 3], axis=-1) + 9 * np.eye(4)
+        assert between.min() > 2 * reach + 0.1 - 1e-6  # nobody inside anybody
+        assert between.min(axis=1).max() < 2 * reach + 0.4 + 1e-6  # and nobody lost
+
+
+def test_proportions_are_the_ones_asked_for() -> None:
+    plan = make(
+        people=PeopleConfig(mix=[0, 1, 3]),
+        backdrop=BackdropConfig(environment=0, other=1, photograph=1, studio=2, floor=0.25),
+        light=LightConfig(lamps=[0, 1, 0, 1], sun=1.0),
+        develop=DevelopConfig(standard=0, filmic=1, agx=1),
+    )
+    specs = [plan.spec(i) for i in range(400)]
+
+    def share(is_so: Callable[[SceneSpec], bool]) -> float:
+        return sum(map(is_so, specs)) / len(specs)
+
+    assert share(lambda s: s.framing == "full") == pytest.approx(0.75, abs=0.08) and share(lambda s: s.framing == "face") == 0
+    assert share(lambda s: s.backdrop.kind == "studio") == pytest.approx(0.5, abs=0.08) and share(lambda s: s.backdrop.floor) < 0.35
+    assert {len(s.lighting.lamps) for s in specs} == {1, 3} and all(lamp.kind == "sun" for s in specs for lamp in s.lighting.lamps)
+    assert all(s.backdrop.file != s.lighting.environment for s in specs if s.backdrop.kind == "other")
+    assert share(lambda s: s.development.curve == "agx") == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_frame_is_its_record() -> None:
+    for index in range(40):
+        spec = make(light=LightConfig(lamps=[0, 0, 1])).spec(index)
+        assert SceneSpec.from_meta(json.loads(json.dumps({**spec.meta(), "versions": {}}))) == spec
+
+
+@pytest.mark.parametrize("path", sorted(Path("conf/experiment/render").glob("*.yaml")), ids=lambda path: path.stem)
+def test_presets_make_frames(path: Path) -> None:
+    merged = OmegaConf.merge(OmegaConf.structured(RenderConfig), OmegaConf.load(path), {"scans": "", "out": "", "count": 9})
+    config = OmegaConf.to_object(merged)
+    assert isinstance(config, RenderConfig)
+    check(config)
+    specs = [Plan(config, RECORDS, SKIES, PHOTOGRAPHS).spec(i) for i in range(30)]
+    assert {len(spec.subjects) for spec in specs} == {1} and {spec.framing for spec in specs} == {"face", "upper", "full"}
+    assert {spec.backdrop.kind for spec in specs} == {"environment"} and not any(spec.camera.f_number for spec in specs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"camera": CameraConfig(lens_mm=[0.0, 50.0])}, r"camera\.lens_mm=\[0\.0, 50\.0\]: must be above 0"),
+        ({"camera": CameraConfig(fill=[1.0, 0.5])}, r"camera\.fill=.*give a range"),
+        ({"people": PeopleConfig(group=[0.0, 0.0])}, r"people\.group=.*proportions, not all 0"),
+        ({"people": PeopleConfig(group=[1, 1, 1, 1, 1])}, r"people\.group=.*1 to 4"),
+        ({"light": LightConfig(sun=-0.1)}, r"light\.sun=-0\.1: must not be negative"),
+        ({"develop": DevelopConfig(standard=0, filmic=0, agx=0)}, r"develop: all of standard, filmic, agx are 0"),
+        ({"samples": 0}, r"samples=0: must be at least 1"),
+    ],
+)
+def test_values_that_cannot_be_rendered_are_named(changes: dict[str, Any], complaint: str) -> None:
+    check(make().config)
+    with pytest.raises(UserError, match=complaint):
+        check(dataclasses.replace(make().config, **changes))
 
 
 def test_another_configuration_has_another_fingerprint() -> None:

@@ -1,6 +1,9 @@
 """`python -m render` from the command line: Ray runs Blender workers, runs resume, labels are the same every time."""
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +12,14 @@ import numpy as np
 import pytest
 
 from datasets.triplet import Dataset, Triplet, read_shard
-from render.verify import reject
-
-KEYS = ["height=96", "width=72", "samples=2", "frames_per_scan=4", "shard_size=4", "seed=3"]
+from render.checks import reject
+from render.run import places
+from tests.render.drivers import Run
 
 
 def render(catalogue: Path, out: Path, *keys: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "render", f"scans={catalogue}", f"out={out}", *KEYS, *keys], capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "render", f"scans={catalogue}", f"out={out}", *Run.KEYS, *keys], capture_output=True, text=True, timeout=300
     )
 
 
@@ -50,11 +53,11 @@ def test_resuming_makes_what_is_missing_and_the_same_geometry(catalogue: Path, r
     before, shards = triplets(rendered), rendered / "shards"
     kept = (shards / "shard-000000.tar").stat().st_mtime_ns
     (shards / "shard-000001.tar").unlink()
-    (shards / ".shard-000002.tar.99.tmp").write_bytes(b"half of a shard, from a killed run")
+    (shards / f".shard-000001.tar.{socket.gethostname()}-999999999.tmp").write_bytes(b"half of a shard, from a killed run")
     done = render(catalogue, rendered, "count=10", "workers=1")
     assert done.returncode == 0, done.stderr
     assert (shards / "shard-000000.tar").stat().st_mtime_ns == kept
-    assert sorted(path.name for path in shards.iterdir()) == [f"shard-{i:06d}.tar" for i in range(3)]
+    assert sorted(path.name for path in shards.iterdir()) == [f"shard-{i:06d}.{kind}" for i in range(3) for kind in ("json", "tar")]
     after = triplets(rendered)
     for key in before:
         for name in ("depth", "normal", "mask"):
@@ -70,10 +73,45 @@ def test_a_finished_run_does_nothing_and_starts_no_workers(catalogue: Path, rend
     assert json.loads(text) == json.loads((rendered / "dataset.json").read_text())
 
 
+def test_ctrl_c_and_then_drivers_of_disjoint_parts_make_the_dataset_of_a_single_run(
+    catalogue: Path, rendered: Path, tmp_path: Path
+) -> None:
+    stopped = Run(catalogue, tmp_path, "count=10", "workers=1")
+    stopped.wait_for(lambda: list((tmp_path / "shards").glob("*.json")))
+    os.killpg(stopped.process.pid, signal.SIGINT)  # as a terminal does
+    status, said = stopped.end()
+    assert status == 130 and "the same command makes the rest" in said.splitlines()[-1] and "Traceback" not in said, said
+    assert 0 < Dataset.load(tmp_path).samples < 10
+    for run in [Run(catalogue, tmp_path, "count=10", "workers=1", f"shards={part}") for part in ("0-1", "2-2")]:
+        status, said = run.end()
+        assert status == 0, said
+    one, many = (json.loads((folder / "dataset.json").read_text()) for folder in (rendered, tmp_path))
+    for dataset in (one, many):
+        for entry in dataset["shards"].values():  # what light is in the pictures is equal within the denoiser's tolerance only
+            del entry["bytes"], entry["sha256"]
+    assert many == one
+
+
+@pytest.mark.parametrize(
+    ("workers", "have", "local", "number", "threads", "each"),
+    [
+        (0, {"CPU": 2.0}, True, 2, 2, {"num_cpus": 1.0, "num_gpus": 0.0}),
+        (1, {"CPU": 16.0}, True, 1, 16, {"num_cpus": 1.0, "num_gpus": 0.0}),
+        (3, {"CPU": 2.0}, True, 3, 2, {"num_cpus": 0.6666, "num_gpus": 0.0}),  # three of them must fit into two
+        (0, {"CPU": 64.0, "GPU": 8.0}, True, 8, 8, {"num_cpus": 1.0, "num_gpus": 1.0}),
+        (3, {"CPU": 16.0, "GPU": 1.0}, True, 3, 5, {"num_cpus": 1.0, "num_gpus": 0.3333}),
+        (64, {"CPU": 4.0}, False, 64, 2, {"num_cpus": 1.0, "num_gpus": 0.0}),  # sixty wait until machines join
+    ],
+)
+def test_workers_share_the_machine(workers: int, have: dict, local: bool, number: int, threads: int, each: dict[str, float]) -> None:
+    assert places(workers, have, local) == (number, threads, each)
+
+
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
         (["count=10", "height=100"], "height: 96 there, 100 now"),
+        (["count=10", "shards=2-3"], "has the shards 0-2: stay inside"),
         (["count=10", "framing=feet"], "framing=feet: choose one of mix, face, upper, full"),
         (["count=10", "split=val"], "no scan with split=val"),
         (["count=10", "hdris=nowhere"], "hdris=nowhere holds no"),
