@@ -132,6 +132,9 @@ class Blender:
         beauty = self.scene.view_layers[0]
         beauty.name = "beauty"
         beauty.use_pass_z = False
+        # Cycles, with persistent data, remembers that there was a shadow catcher: without this pass, which nobody reads, the
+        # shadow's noise enters this layer's alpha in the frames after one with a floor.
+        beauty.cycles.use_pass_shadow_catcher = True
         geometry = self.scene.view_layers.new("geometry")
         geometry.samples = 1
         geometry.cycles.use_denoising = False

@@ -169,7 +169,7 @@ def room(size: float) -> str:
     return f"{size / {'TB': 1e12, 'GB': 1e9, 'MB': 1e6}[unit]:.3g} {unit}"
 
 
-@command("render.estimate", EstimateConfig)
+@command("render.estimate", EstimateConfig, groups=("experiment/render",))
 def main(config: EstimateConfig) -> None:
     for name in ("frames", "machines"):
         if getattr(config, name) < 1:

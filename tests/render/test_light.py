@@ -112,8 +112,10 @@ def test_a_sphere_shades_the_floor_as_its_solid_angle_says(blender: Any, tmp_pat
     layers = blender.render(K, transform, SIZE, samples=64, seed=0, floor=True)
     assert layers.shadow[48, 48].mean() == pytest.approx(1 - (RADIUS / 0.2) ** 2, abs=0.04)  # the origin is in the middle
     assert plain.shadow is None
-    for name in ("depth", "normal", "index", "alpha"):  # a floor changes nothing about the people
+    after = blender.render(K, transform, SIZE, samples=64, seed=0)
+    for name in ("depth", "normal", "index", "alpha"):  # a floor changes nothing about the people, now or in the next frame
         assert np.allclose(getattr(plain, name), getattr(layers, name), atol=0.1 if name == "alpha" else 1e-5), name
+        assert np.allclose(getattr(plain, name), getattr(after, name), atol=1e-5), name
 
 
 def test_a_lens_blurs_the_photograph_and_not_the_labels(blender: Any, catalogue: Path) -> None:
