@@ -93,7 +93,7 @@ class RenderConfig:
     backdrops: str | None = key(None, "folder of photographs (.jpg .jpeg .png) used as backdrops; null: none")
     normal_maps: bool = key(False, "let a scan's tangent-space normal maps enter the normal label (they always shape the photograph)")
     albedo: bool = key(False, "also store <key>.albedo.png, the diffuse colour at the pixel centre")
-    samples: int = key(16, "Cycles samples per pixel of the photograph, before denoising (labels always take one, at the centre)")
+    samples: int = key(8, "Cycles samples per pixel of the photograph, before denoising (labels always take one, at the centre)")
     frames_per_scan: int = key(8, "consecutive frames of the same people and environment, loaded once for all of them")
     shard_size: int = key(32, "triplets per shard")
     workers: int = key(0, "Blender processes; 0: one per GPU, or one per CPU where there is none")
