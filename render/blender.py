@@ -1,4 +1,4 @@
-"""The Blender worker: the only file that imports `bpy`, and the only one that knows Blender's version.
+"""Blender as a camera: people, light and lens go in, layers of pixels come out. With `stage` and `body`, all that knows bpy.
 
 One process, one scene, three view layers. The `beauty` layer pays for samples; the `geometry` layer takes one sample
 through the exact pixel centre, so its depth, normal and index are never blended across an edge; the `floor` layer, where
@@ -19,25 +19,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import bpy  # registers bmesh, so it comes first
-
-# isort: split
-import bmesh
+import bpy
 import numpy as np
 
 from datasets.conventions import NORMAL_FROM_CAMERA, Array
 from datasets.triplet import abandoned, read_exr, temporary
+from render import body
 from render.floor import shadow_circle
 from render.lens import blur_px, project
 from render.light import Source
+from render.stage import LABEL_NORMAL, Stage, gpu
 
 VERSION = bpy.app.version_string
-LABEL_NORMAL = "LabelNormal"  # the AOV that carries the label's normal
 BOX_MARGIN = 8  # pixels around the person's box: more than the pixel filter, and context for the denoiser
 LAMP_M = 4.0  # how far an area light stands from the people
-GPU_BACKENDS = ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL")  # fastest first
 BYTES_PER_PIXEL = 100  # of a frame on its way out of Blender: up to 25 float channels
-WELD_M = 1e-6  # vertices closer than this are one: texture seams must not break smooth normals
 
 
 @dataclass(frozen=True)
@@ -78,91 +74,17 @@ class Blender:
 
     def __init__(self, threads: int, normal_maps: bool) -> None:
         """threads: CPU threads for Cycles. normal_maps: whether tangent-space normal maps enter the normal label."""
-        self.threads, self.normal_maps, self.device = threads, normal_maps, _gpu()
+        self.threads, self.normal_maps, self.device = threads, normal_maps, gpu()
         self._start()
 
     def _start(self) -> None:
-        """An empty scene. With persistent data, Cycles knows pictures by their address: after other people are removed, a new
-        picture at an old address would show the old one's pixels. A new scene also drops whatever a former one leaked."""
-        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-        self.scene = bpy.context.scene
+        stage = Stage(self.threads, self.device)
+        self.scene, self.camera, self.sky, self.bodies = stage.scene, stage.camera, stage.sky, stage.bodies
         self.people: dict[str, bpy.types.Object] = {}
         self.places: dict[str, Array] = {}
         self.vertices: dict[str, Array] = {}
         self.lamps: list[bpy.types.Object] = []
         self.turn = np.eye(4)
-        self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
-        self.scene.collection.objects.link(self.camera)
-        self.scene.camera = self.camera
-        self.ground = bpy.data.collections.new("ground")
-        self.bodies = bpy.data.collections.new("people")
-        for collection in (self.ground, self.bodies):
-            self.scene.collection.children.link(collection)
-        self._configure()
-        self._build_layers()
-        self._build_world()
-        self._build_floor()
-
-    def _configure(self) -> None:
-        render, cycles = self.scene.render, self.scene.cycles
-        render.engine = "CYCLES"
-        render.film_transparent = True
-        render.use_persistent_data = True
-        render.use_compositing = render.use_sequencer = False
-        render.threads_mode, render.threads = "FIXED", self.threads
-        render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
-        render.image_settings.color_depth = "32"
-        render.use_file_extension = False
-        render.image_settings.exr_codec = "NONE"
-        cycles.device = "CPU" if self.device is None else "GPU"
-        cycles.use_auto_tile = False  # tiles of large pictures spill to disk
-        cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 4
-        cycles.transparent_max_bounces = 16
-        cycles.caustics_reflective = cycles.caustics_refractive = False
-        cycles.use_adaptive_sampling = False
-        cycles.pass_alpha_threshold = 0.0
-        cycles.use_denoising = True
-        cycles.denoiser = "OPENIMAGEDENOISE"
-        cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-        cycles.denoising_prefilter = "FAST"
-        cycles.denoising_quality = "BALANCED"
-        cycles.denoising_use_gpu = self.device is not None
-
-    def _build_layers(self) -> None:
-        beauty = self.scene.view_layers[0]
-        beauty.name = "beauty"
-        beauty.use_pass_z = False
-        # Cycles, with persistent data, remembers that there was a shadow catcher: without this pass, which nobody reads, the
-        # shadow's noise enters this layer's alpha in the frames after one with a floor.
-        beauty.cycles.use_pass_shadow_catcher = True
-        geometry = self.scene.view_layers.new("geometry")
-        geometry.samples = 1
-        geometry.cycles.use_denoising = False
-        geometry.use_pass_combined = False
-        geometry.use_pass_z = geometry.use_pass_object_index = geometry.use_pass_diffuse_color = True
-        floor = self.scene.view_layers.new("floor")
-        floor.cycles.use_pass_shadow_catcher = True
-        floor.layer_collection.children["people"].indirect_only = True  # they cast shadows and are not seen
-        for layer in (beauty, geometry):
-            layer.layer_collection.children["ground"].exclude = True
-        for layer in (beauty, geometry, floor):  # shaders are compiled once, for the first layer: an AOV it lacks stays black
-            layer.aovs.add().name = LABEL_NORMAL
-
-    def _build_world(self) -> None:
-        world = self.scene.world = bpy.data.worlds.new("world")
-        world.use_nodes = True
-        world.cycles.sampling_method = "AUTOMATIC"  # importance by a map of the picture's own size
-        nodes, links = world.node_tree.nodes, world.node_tree.links
-        self.sky = nodes.new("ShaderNodeTexEnvironment")
-        links.new(self.sky.outputs["Color"], nodes["Background"].inputs["Color"])
-
-    def _build_floor(self) -> None:
-        mesh = bpy.data.meshes.new("floor")
-        side = 50.0
-        mesh.from_pydata([(-side, -side, 0), (side, -side, 0), (side, side, 0), (-side, side, 0)], [], [(0, 1, 2, 3)])
-        floor = bpy.data.objects.new("floor", mesh)
-        floor.is_shadow_catcher = True
-        self.ground.objects.link(floor)
 
     def set_people(self, scans: dict[str, tuple[Path, Array]]) -> None:
         """Put exactly these people into the scene: scan id -> (GLB path, world_from_scan (4,4)). The same ones stay loaded;
@@ -170,51 +92,12 @@ class Blender:
         if list(scans) != list(self.people):  # the order too: it numbers the mask
             self._start()
             for number, (scan, (path, _)) in enumerate(scans.items(), 1):
-                self.people[scan] = self._load(scan, path)
-                self.people[scan].pass_index = number
-                self.vertices[scan] = _vertices(self.people[scan])
+                with _quiet():
+                    person = body.load(path, self.normal_maps)
+                person.name, person.pass_index = scan, number
+                self.bodies.objects.link(person)
+                self.people[scan], self.vertices[scan] = person, body.vertices(person)
         self.places = {scan: world_from_scan for scan, (_, world_from_scan) in scans.items()}
-
-    def _load(self, scan: str, path: Path) -> "bpy.types.Object":
-        before = set(bpy.data.objects)
-        with _quiet():
-            bpy.ops.import_scene.gltf(filepath=str(path))
-        added = [thing for thing in bpy.data.objects if thing not in before]
-        meshes = [thing for thing in added if thing.type == "MESH"]
-        if not meshes:
-            raise ValueError(f"{path}: Blender's importer found no mesh: ingest it again")
-        for thing in meshes:
-            thing.data.transform(thing.matrix_world)
-        if len(meshes) > 1:
-            with bpy.context.temp_override(active_object=meshes[0], selected_editable_objects=meshes):
-                bpy.ops.object.join()
-        person = meshes[0]
-        for thing in list(bpy.data.objects):
-            if thing not in before and thing != person:
-                bpy.data.objects.remove(thing, do_unlink=True)
-        person.parent = None
-        person.name = scan
-        for collection in person.users_collection:
-            collection.objects.unlink(person)
-        self.bodies.objects.link(person)
-        _smooth(person.data)
-        if not person.data.materials:
-            person.data.materials.append(bpy.data.materials.new("plain"))
-        for material in person.data.materials:
-            self._label_normals(material)
-        return person
-
-    def _label_normals(self, material: "bpy.types.Material") -> None:
-        """Write the label's normal into its AOV: the smooth surface, or the normal-mapped one if asked for."""
-        material.use_nodes = True
-        nodes, links = material.node_tree.nodes, material.node_tree.links
-        aov = nodes.new("ShaderNodeOutputAOV")
-        aov.aov_name = LABEL_NORMAL
-        source = nodes.new("ShaderNodeNewGeometry").outputs["Normal"]
-        mapped = next((node for node in nodes if node.type == "NORMAL_MAP"), None)
-        if self.normal_maps and mapped is not None:
-            source = mapped.outputs["Normal"]
-        links.new(source, aov.inputs["Color"])
 
     def standing(self) -> list[tuple[Array, Array]]:
         """Placement (4,4) and vertices (N,3), metres, of everybody."""
@@ -228,7 +111,7 @@ class Blender:
 
     def set_environment(self, path: Path, rotation: float) -> None:
         """Light the scene with an equirectangular picture turned by `rotation` radians about +Z. Exposure comes later."""
-        image = bpy.data.images.load(str(path), check_existing=True)  # none is removed: see _start
+        image = bpy.data.images.load(str(path), check_existing=True)  # none is removed: see Stage
         if self.sky.image != image:  # setting it, even to the same, has its importance map made anew
             self.sky.image = image
         self.turn = _rotation_z(rotation)
@@ -368,25 +251,6 @@ def _layers(channels: dict[str, Array], camera_from_scene: Array, box: Box) -> L
     )
 
 
-def _smooth(mesh: "bpy.types.Mesh") -> None:
-    """Weld texture seams and shade smooth, so that normals are the recomputed ones of the surface, not the file's."""
-    body = bmesh.new()
-    body.from_mesh(mesh)
-    bmesh.ops.remove_doubles(body, verts=body.verts, dist=WELD_M)
-    body.to_mesh(mesh)
-    body.free()
-    for name in ("custom_normal", "sharp_edge", "sharp_face"):
-        if name in mesh.attributes:
-            mesh.attributes.remove(mesh.attributes[name])
-    mesh.shade_smooth()
-
-
-def _vertices(thing: "bpy.types.Object") -> Array:
-    flat = np.empty(3 * len(thing.data.vertices), dtype=np.float32)
-    thing.data.vertices.foreach_get("co", flat)
-    return flat.reshape(-1, 3)
-
-
 def _rotation_z(angle: float) -> Array:
     c, s = math.cos(angle), math.sin(angle)
     return np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
@@ -399,24 +263,6 @@ def _facing(position: Array, backward: Array) -> Array:
     placement = np.eye(4)
     placement[:3] = np.stack([side, np.cross(backward, side), backward, position], axis=1)
     return placement
-
-
-def _gpu() -> str | None:
-    """Make the best GPU back end that sees a device Cycles' choice, and name it; None where there is none."""
-    preferences = bpy.context.preferences.addons["cycles"].preferences
-    for backend in GPU_BACKENDS:
-        try:
-            preferences.compute_device_type = backend
-        except TypeError:  # not in this build
-            continue
-        preferences.refresh_devices()
-        devices = [device for device in preferences.devices if device.type == backend]
-        if devices:
-            for device in preferences.devices:
-                device.use = device.type == backend
-            return f"{backend}: {', '.join(device.name for device in devices)}"
-    preferences.compute_device_type = "NONE"
-    return None
 
 
 def _exchange(size: int) -> Path:

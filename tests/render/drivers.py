@@ -18,6 +18,11 @@ from render.spec import SceneSpec
 from render.worker import Worker
 
 
+def _hear_interrupts() -> None:
+    """A shell's background jobs, and so their children, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """`python -m render` as a process group of its own, over a catalogue."""
 
@@ -25,7 +30,9 @@ class Run:
 
     def __init__(self, catalogue: Path, out: Path, *keys: str) -> None:
         command = [sys.executable, "-m", "render", f"scans={catalogue}", f"out={out}", *self.KEYS, *keys]
-        self.process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_hear_interrupts
+        )
 
     def workers(self) -> list[int]:
         """Process ids of the Blender workers."""
