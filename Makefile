@@ -8,7 +8,7 @@ setup:
 	@.ci/setup
 
 demo: setup
-	@$(PYTHON_VENV) -m scans.people out=$(DEMO)/people count=24 seed=1
+	@$(PYTHON_VENV) -m scans.people out=$(DEMO)/people count=24 seed=1 quality=draft texture=512
 	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/train split=train count=176 height=384 width=288 samples=8 shard_size=8
 	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/test split=test count=40 height=384 width=288 samples=8 shard_size=8
 	@$(PYTHON_VENV) -m train experiment=demo data=$(DEMO)/train out=$(DEMO)/model
@@ -25,4 +25,4 @@ bench: setup
 	@for script in benchmarks/bench_*.py; do $(PYTHON_VENV) -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 clean:
-	rm -rf outputs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf outputs/demo outputs/bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

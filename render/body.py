@@ -10,8 +10,10 @@ import numpy as np
 
 from datasets.conventions import Array
 from render.stage import LABEL_NORMAL
+from scans.glb import LABELS
 
 WELD_M = 1e-6  # vertices closer than this are one: texture seams must not break smooth normals
+PART = "part"  # the faces' attribute of labels
 
 
 def load(path: Path, normal_maps: bool) -> "bpy.types.Object":
@@ -34,6 +36,7 @@ def load(path: Path, normal_maps: bool) -> "bpy.types.Object":
     person.parent = None
     for collection in person.users_collection:
         collection.objects.unlink(person)
+    _label_faces(person.data)
     _smooth(person.data)
     if not person.data.materials:
         person.data.materials.append(bpy.data.materials.new("plain"))
@@ -60,6 +63,19 @@ def _label_normals(material: "bpy.types.Material", normal_maps: bool) -> None:
     if normal_maps and mapped is not None:
         source = mapped.outputs["Normal"]
     links.new(source, aov.inputs["Color"])
+
+
+def _label_faces(mesh: "bpy.types.Mesh") -> None:
+    """Move labels from the vertices, where a file holds them, to the faces (attribute `part`): welding mixes labels that meet."""
+    if LABELS not in mesh.attributes:
+        return
+    labels = np.empty(len(mesh.vertices), dtype=np.int32)
+    mesh.attributes[LABELS].data.foreach_get("value", labels)
+    corners, first = np.empty(len(mesh.loops), dtype=np.int32), np.empty(len(mesh.polygons), dtype=np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    mesh.polygons.foreach_get("loop_start", first)
+    mesh.attributes.remove(mesh.attributes[LABELS])
+    mesh.attributes.new(PART, "INT", "FACE").data.foreach_set("value", labels[corners[first]])  # a face's corners agree
 
 
 def _smooth(mesh: "bpy.types.Mesh") -> None:

@@ -1,9 +1,6 @@
 """The run: spreads shards over Blender workers with Ray, and replaces workers that die, fail or have grown."""
 
-import logging
 import math
-import os
-import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 from tqdm import tqdm
 
+from conf import cluster
 from conf.command import UserError
 from datasets.triplet import Dataset
 from render.plan import Plan
@@ -98,11 +96,9 @@ class Run:
         """Make all shards of `todo`."""
         if not self.todo:
             return
-        local = _connect(self.plan.config.ray_address)
+        local = cluster.connect(self.plan.config.ray_address)
         try:
-            have = ray.cluster_resources()
-            if local and hasattr(os, "sched_getaffinity"):  # Ray heeds a container's limits, but not what Slurm leaves us of a machine
-                have["CPU"] = min(have["CPU"], len(os.sched_getaffinity(0)))
+            have = {**ray.cluster_resources(), "CPU": cluster.cpus(local)}
             self.number, self.threads, self.resources = places(self.plan.config.workers, have, local)
             for _ in range(min(self.number, len(self.todo))):
                 self._next(Place())
@@ -243,21 +239,3 @@ def places(workers: int, have: dict[str, float], local: bool) -> tuple[int, int,
         return number, max(2, cpus // number), {"num_cpus": 1, "num_gpus": min(gpus, 1)}
     share = {"num_cpus": cpus / number, "num_gpus": gpus / number}  # below one: workers share; Ray counts in parts of 10,000
     return number, max(2, cpus // number), {name: min(1, math.floor(1e4 * part) / 1e4) for name, part in share.items()}
-
-
-def _connect(address: str | None) -> bool:
-    """Returns whether Ray runs on this machine only, for us only. Raises UserError when no cluster answers."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    os.environ.update({name: value for name, value in quiet.items() if name not in os.environ})
-    if address is None:
-        # Also where another cluster runs; nothing of size goes through the object store, and /dev/shm may be small.
-        ray.init("local", include_dashboard=False, object_store_memory=10**8, logging_level=logging.ERROR)
-        return True
-    try:
-        host, _, port = address.rpartition(":")
-        if host and "/" not in address:  # Ray itself would try for two minutes, and then end this process
-            socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address, logging_level=logging.ERROR)
-    except (OSError, ValueError) as error:
-        raise UserError(f"ray_address={address}: no Ray cluster answers ({str(error).splitlines()[0]}); see docs/scale.md") from error
-    return False

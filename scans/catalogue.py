@@ -19,6 +19,7 @@ class ScanRecord:
 
     path is relative to the catalogue; bounds ((xmin,ymin,zmin),(xmax,ymax,zmax)) and head (x,y,z: the centre of the
     head; head_radius: half its height) are metres in the canonical frame; the camera aims with them.
+    keypoints: name (COCO-WholeBody's) -> [x, y, z], metres in the canonical frame, of people whose joints are known.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ScanRecord:
     head_radius: float
     issues: list[str] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
+    keypoints: dict[str, list[float]] = field(default_factory=dict)
 
 
 def write(folder: Path, records: list[ScanRecord]) -> None:

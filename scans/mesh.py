@@ -30,18 +30,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class Material:
-    """colour: linear RGBA factor; texture: sRGB base colour, repeated; normal_map: tangent-space, OpenGL axes (glTF's)."""
+    """colour: linear RGBA factor; texture: sRGB base colour, repeated; normal_map: tangent-space, OpenGL axes (glTF's);
+    roughness: factor of roughness_map's green channel, or the roughness itself where there is no map."""
 
     colour: tuple[float, float, float, float] = GREY
     texture: Picture | None = None
     normal_map: Picture | None = None
     cutout: bool = False
     roughness: float = ROUGHNESS
+    roughness_map: Picture | None = None
 
 
 @dataclass(frozen=True)
 class Part:
-    """Triangles of one material. vertices (V,3) float64; faces (F,3) int64; uv (V,2), origin bottom left; colours (V,4) linear."""
+    """Triangles of one material. vertices (V,3) float64; faces (F,3) int64; uv (V,2), origin bottom left; colours (V,4) linear;
+    labels (F,) uint8: what each face is of, 0 for nothing in particular (of people from a seed: `scans.people.labels`)."""
 
     vertices: Array
     faces: Array
@@ -49,6 +52,20 @@ class Part:
     uv: Array | None = None
     colours: Array | None = None
     name: str = ""
+    labels: Array | None = None
+
+    def separated(self) -> "Part":
+        """The part with a vertex for each label that meets there, so that a file can hold labels per vertex."""
+        if self.labels is None:
+            return self
+        corners = (self.faces.astype(np.int64) << 8) | self.labels[:, None]
+        keys, faces = np.unique(corners, return_inverse=True)
+        return replace(self.picked(keys >> 8), faces=faces.reshape(-1, 3))
+
+    def picked(self, rows: Array) -> "Part":
+        """The part with vertices (rows), and faces that still number the old ones."""
+        pick: Callable[[Array | None], Array | None] = lambda values: None if values is None else np.asarray(values)[rows]
+        return replace(self, vertices=self.vertices[rows], uv=pick(self.uv), colours=pick(self.colours))
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,10 @@ class Mesh:
         """Smooth unit normals of each part's vertices, (V,3): seams of texture and of material do not show."""
         splits = np.cumsum([len(part.vertices) for part in self.parts[:-1]], dtype=int)
         return np.split(smooth_normals(self.vertices, self.faces), splits)
+
+    def separated(self) -> "Mesh":
+        """The mesh with all its parts `separated`, as a file stores it."""
+        return replace(self, parts=[part.separated() for part in self.parts])
 
     def transformed(self, matrix: Array) -> "Mesh":
         """The mesh moved by a 4x4 matrix that does not mirror."""
@@ -122,7 +143,7 @@ def clean(mesh: Mesh) -> Mesh:
     issues += [f"{doubles} double faces removed"] if doubles else []
     issues += _openness(point[faces[keep]])
     splits = np.cumsum([len(part.faces) for part in mesh.parts[:-1]], dtype=int)
-    parts = [_compact(part, part.faces[kept]) for part, kept in zip(mesh.parts, np.split(keep, splits), strict=True) if kept.any()]
+    parts = [_compact(part, kept) for part, kept in zip(mesh.parts, np.split(keep, splits), strict=True) if kept.any()]
     return Mesh(parts, issues, mesh.files)
 
 
@@ -134,15 +155,13 @@ def _openness(faces: Array) -> list[str]:
     return [f"not watertight ({open_edges} open edges)"] if open_edges else []
 
 
-def _compact(part: Part, faces: Array) -> Part:
-    """The part with these faces, its equal vertices made one and its unused ones dropped."""
+def _compact(part: Part, kept: Array) -> Part:
+    """The part with some of its faces (F,) bool, its equal vertices made one and its unused ones dropped."""
     columns = [part.vertices, *([part.uv] if part.uv is not None else []), *([part.colours] if part.colours is not None else [])]
     first, inverse = weld(np.column_stack(columns))
-    faces = inverse[faces]
-    used, faces = np.unique(faces, return_inverse=True)
-    rows = first[used]
-    pick: Callable[[Array | None], Array | None] = lambda values: None if values is None else np.asarray(values)[rows]
-    return replace(part, vertices=part.vertices[rows], faces=faces.reshape(-1, 3), uv=pick(part.uv), colours=pick(part.colours))
+    used, faces = np.unique(inverse[part.faces[kept]], return_inverse=True)
+    labels = None if part.labels is None else part.labels[kept]
+    return replace(part.picked(first[used]), faces=faces.reshape(-1, 3), labels=labels)
 
 
 def smooth_normals(vertices: Array, faces: Array) -> Array:

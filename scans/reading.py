@@ -21,6 +21,7 @@ import PIL.Image
 import trimesh
 
 from datasets.conventions import Array
+from scans.glb import LABELS
 from scans.mesh import GREY, WHITE, Material, Mesh, Part, Picture, Refused, clean
 
 logging.getLogger("trimesh").setLevel(logging.ERROR)  # what it warns of is refused or reported here
@@ -138,7 +139,7 @@ def _parts(scene: trimesh.Scene, path: Path, files: _Files, header: dict[str, An
         vertices = np.asarray(geometry.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
         faces = np.asarray(geometry.faces, np.int64)
         faces = faces[:, ::-1] if np.linalg.det(matrix[:3, :3]) < 0 else faces
-        parts.append(_dressed(Part(vertices, faces), geometry, path, files, issues))
+        parts.append(_dressed(Part(vertices, faces, labels=_labels(geometry, faces)), geometry, path, files, issues))
         if parts[-1].material.texture is None and _wants_texture(header, getattr(geometry.visual, "material", None)):
             raise Refused("its texture cannot be decoded: export it with PNG or JPEG textures")
     if not parts:
@@ -150,6 +151,12 @@ def _wants_texture(header: dict[str, Any], source: Any) -> bool:
     """Whether a glTF gives this material a base-colour texture."""
     materials = [entry for entry in header.get("materials", []) if source is not None and entry.get("name") == source.name]
     return any("baseColorTexture" in entry.get("pbrMetallicRoughness", {}) for entry in materials)
+
+
+def _labels(geometry: Any, faces: Array) -> Array | None:
+    """The labels (F,) of a file of ours, which holds them at vertices, all three of a face alike."""
+    labels = np.asarray(geometry.vertex_attributes.get(LABELS, []))
+    return labels.reshape(-1)[faces[:, 0]] if labels.dtype == np.uint8 and labels.size == len(geometry.vertices) else None
 
 
 def _dressed(part: Part, geometry: Any, path: Path, files: _Files, issues: list[str]) -> Part:

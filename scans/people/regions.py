@@ -45,10 +45,15 @@ def regions(body: Body, position: Array, arm: Array) -> Regions:
         along_leg=np.where(arm > 0.5, -1.0, (CROTCH_M - position[:, 2]) / (CROTCH_M - ANKLE_M)),
         arm_radius=arm_radius,
         leg_radius=leg_radius,
-        collar=position[:, 2] - 0.5 * position[:, 1] - 0.9 * np.maximum(np.abs(position[:, 0]) - 0.055, 0),
+        collar=position[:, 2] - 0.5 * position[:, 1] - 0.9 * _hinge(np.abs(position[:, 0]) - 0.055, 0.02),
         trunk_z=position[:, 2] + 2.0 * np.maximum(arm - 0.3, 0),
         side=side,
     )
+
+
+def _hinge(x: Array, width: float) -> Array:
+    """max(x, 0), rounded over `width`."""
+    return np.asarray((x + np.sqrt(x**2 + width**2) - width) / 2)
 
 
 def _along(points: Array, joints: list[Array]) -> tuple[Array, Array]:

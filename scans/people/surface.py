@@ -114,6 +114,13 @@ def smoothing(faces: Array, count: int) -> sparse.csr_matrix:
     return (0.5 * _scale(graph, 1 / np.maximum(degree, 1)) + sparse.diags(np.where(degree > 0, 0.5, 1.0))).tocsr()
 
 
+def merge(surfaces: list[Surface]) -> Surface:
+    """Several surfaces as one, without attributes."""
+    offsets = np.cumsum([0, *(len(s.vertices) for s in surfaces[:-1])])
+    faces = np.concatenate([s.faces + offset for s, offset in zip(surfaces, offsets, strict=True)])
+    return Surface(np.concatenate([s.vertices for s in surfaces]), faces, np.concatenate([s.uv for s in surfaces]))
+
+
 def keep_faces(surface: Surface, chosen: Array) -> Surface:
     """The surface of some faces, without the vertices that nothing uses any more."""
     used, faces = np.unique(surface.faces[chosen], return_inverse=True)
@@ -159,9 +166,10 @@ def clip(surface: Surface, level: Array) -> Surface:
     corners += [np.stack([first_uv, uv[:, 1], uv[:, 2]], axis=1), np.stack([first_uv, uv[:, 2], second_uv], axis=1)]
 
     edges, merged = np.unique(np.concatenate(cuts), axis=0, return_inverse=True)
-    remap = np.concatenate([np.arange(len(surface.vertices)), len(surface.vertices) + merged.reshape(-1)])
     a, b = level[edges[:, 0]], level[edges[:, 1]]
     t = a / np.where(a == b, 1.0, a - b)
+    made = np.where(t < 1e-6, edges[:, 0], np.where(t > 1 - 1e-6, edges[:, 1], len(surface.vertices) + np.arange(len(edges))))
+    remap = np.concatenate([np.arange(len(surface.vertices)), made[merged.reshape(-1)]])
 
     def extended(values: Array) -> Array:
         weight = t.reshape(-1, *[1] * (values.ndim - 1))
@@ -169,7 +177,7 @@ def clip(surface: Surface, level: Array) -> Surface:
 
     attributes = {name: extended(values) for name, values in surface.attributes.items()}
     whole = Surface(extended(surface.vertices), remap[np.concatenate(pieces)], np.concatenate(corners), attributes)
-    return keep_faces(whole, np.ones(len(whole.faces), bool))
+    return keep_faces(whole, (whole.faces != np.roll(whole.faces, 1, axis=1)).all(axis=1))  # cuts through a vertex leave flat faces
 
 
 def open_edges(faces: Array) -> Array:
@@ -177,6 +185,73 @@ def open_edges(faces: Array) -> Array:
     pairs = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
     _, which, uses = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True, return_counts=True)
     return np.flatnonzero(uses[which.reshape(-1)] == 1)
+
+
+def edge_ends(faces: Array) -> Array:
+    """The open edges' vertices (E,2), in the direction of their face."""
+    face, corner = np.divmod(open_edges(faces), 3)
+    return faces[face[:, None], np.stack([corner, (corner + 1) % 3], axis=1)]
+
+
+def snap(surface: Surface, line: str) -> Surface:
+    """Move vertices close to the zero line of the attribute `line` onto it, along an edge, so that `clip` leaves no slivers.
+
+    Other attributes and texture coordinates move along.
+    """
+    faces, level = surface.faces, surface.attributes[line]
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    corner_uv = np.concatenate([surface.uv[:, [0, 1]], surface.uv[:, [1, 2]], surface.uv[:, [2, 0]]])
+    pairs, corner_uv = np.concatenate([pairs, pairs[:, ::-1]]), np.concatenate([corner_uv, corner_uv[:, ::-1]])
+    a, b = level[pairs[:, 0]], level[pairs[:, 1]]
+    share = np.where(a * b < 0, a / np.where(a == b, 1.0, a - b), 1.0)
+    order = np.argsort(share, kind="stable")
+    _, first = np.unique(pairs[order, 0], return_index=True)
+    chosen = order[first]
+    chosen = chosen[share[chosen] < 0.35]
+    start, end, t = pairs[chosen, 0], pairs[chosen, 1], share[chosen]
+
+    def moved(values: Array) -> Array:
+        values = values.astype(float) if values.dtype != bool else values.copy()
+        if values.dtype != bool:
+            weight = t.reshape(-1, *[1] * (values.ndim - 1))
+            values[start] = values[start] * (1 - weight) + values[end] * weight
+        return values
+
+    shift = np.zeros((len(level), 2))
+    shift[start] = (corner_uv[chosen, 1] - corner_uv[chosen, 0]) * t[:, None]
+    attributes = {name: moved(values) for name, values in surface.attributes.items()}
+    attributes[line][start] = 1e-12  # inside, by a hair
+    return Surface(moved(surface.vertices), faces, surface.uv + shift[faces], attributes)
+
+
+def extend(surface: Surface, rim: Array, rows: Array) -> Surface:
+    """Add rows (R,N,3) of vertices beyond the open edges between vertices `rim` (N,), each row beyond the former.
+
+    New vertices have their rim vertex's attributes; the attribute `extended` (V,) tells them. Texture coordinates go on along v, downward.
+    """
+    face, corner = np.divmod(open_edges(surface.faces), 3)
+    ends = np.stack([corner, (corner + 1) % 3], axis=1)
+    edges, uv = surface.faces[face[:, None], ends], surface.uv[face[:, None], ends]
+    local = np.full(len(surface.vertices), -1)
+    local[rim] = np.arange(len(rim))
+    both = (local[edges] >= 0).all(axis=1)
+    local, uv = local[edges[both]], uv[both]
+    ids = np.concatenate([rim[None], len(surface.vertices) + np.arange(rows.shape[0] * len(rim)).reshape(rows.shape[:2])])
+    whole = np.concatenate([surface.vertices[rim][None], rows])
+    depth = np.cumsum(np.linalg.norm(np.diff(whole, axis=0), axis=2).mean(axis=1))
+    faces, corners = [surface.faces], [surface.uv]
+    above = 0.0
+    for outer, under, below in zip(ids[:-1], ids[1:], depth, strict=True):
+        a, b, c, d = outer[local[:, 0]], outer[local[:, 1]], under[local[:, 0]], under[local[:, 1]]
+        faces += [np.stack([b, a, c], axis=1), np.stack([b, c, d], axis=1)]
+        high, low = uv - [0.0, above], uv - [0.0, below]
+        corners += [np.stack([high[:, 1], high[:, 0], low[:, 0]], axis=1), np.stack([high[:, 1], low[:, 0], low[:, 1]], axis=1)]
+        above = below
+    source = np.concatenate([np.arange(len(surface.vertices)), np.tile(rim, len(rows))])
+    attributes = {name: values[source] for name, values in surface.attributes.items()}
+    attributes["extended"] = np.arange(len(source)) >= len(surface.vertices)
+    vertices = np.concatenate([surface.vertices, rows.reshape(-1, 3)])
+    return Surface(vertices, np.concatenate(faces), np.concatenate(corners), attributes)
 
 
 def hem(surface: Surface, thickness: float, depth: float, closed: bool = False) -> Surface:

@@ -3,15 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import bpy
 import numpy as np
 import PIL.Image
 import pytest
 import trimesh
 
 from datasets.triplet import write_exr
-from render import environment
+from render import body, environment
 from render.blender import Box
 from render.develop import srgb_encode
+from scans import glb
+from scans.mesh import Mesh, Part
 from tests.fixtures import analytic_sphere
 from tests.render.conftest import CENTRE, RADIUS, random_camera, write_sphere
 
@@ -147,3 +150,26 @@ def test_everyone_wears_their_own_texture_under_their_own_light(blender: Any, tm
         light = np.median(layers.light[layers.alpha > 0.99] / albedo, axis=0)
         likeness = colours @ light / np.linalg.norm(colours, axis=1)  # whose hue the light has
         assert likeness.argmax() == sky
+
+
+def test_faces_keep_their_labels_when_what_they_share_is_welded(tmp_path: Path) -> None:
+    """Two parts whose labels meet along edges: as many faces of each label as before, in the same places, and one surface."""
+    sphere = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
+    halves = np.where(sphere.triangles_center[:, 0] > 0, 7, 22).astype(np.uint8)
+    ball = Part(np.array(sphere.vertices), np.array(sphere.faces), name="ball", labels=halves)
+    other = trimesh.creation.icosphere(subdivisions=1, radius=0.03)
+    other.apply_translation([0.5, 0, 0])
+    plain = Part(np.array(other.vertices), np.array(other.faces), name="plain")
+    glb.write(Mesh([ball, plain]), tmp_path / "labelled.glb")
+
+    person = body.load(tmp_path / "labelled.glb", normal_maps=False)
+
+    try:
+        found = np.array([value.value for value in person.data.attributes[body.PART].data])
+        centres = np.array([polygon.center for polygon in person.data.polygons])
+        assert person.data.attributes[body.PART].domain == "FACE"
+        assert len(person.data.vertices) == len(sphere.vertices) + len(other.vertices)
+        assert np.array_equal(found, np.where(centres[:, 0] > 0.4, 0, np.where(centres[:, 0] > 0, 7, 22)))
+        assert sum(found == 7) == sum(halves == 7) > 0
+    finally:
+        bpy.data.objects.remove(person)

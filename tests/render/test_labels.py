@@ -18,7 +18,8 @@ from tests.oracle import Oracle, degrees
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScanRecord, Path]:
     folder = tmp_path_factory.mktemp("person")
-    subprocess.run([sys.executable, "-m", "scans.people", f"out={folder}", "count=1", "seed=5"], check=True)
+    command = [sys.executable, "-m", "scans.people", f"out={folder}", "count=1", "seed=5", "quality=draft", "texture=512"]
+    subprocess.run(command, check=True)
     (record,) = catalogue.read(folder)
     return record, folder / record.path
 

@@ -273,3 +273,12 @@ def test_the_rest_goes_through(tmp_path):
     (report,) = json.loads((tmp_path / "out" / REPORT_FILE).read_text()).values()
     assert report["refused"] == refused and report["scans"] == 1
     assert sorted(path.name for path in (tmp_path / "out").glob("*.glb")) == ["good.glb"]
+
+
+def test_labels_of_our_own_files_are_kept(tmp_path):
+    ball, cube = trimesh.creation.icosphere(subdivisions=2), trimesh.creation.box()
+    labels = np.random.default_rng(0).integers(1, 37, len(ball.faces)).astype(np.uint8)
+    parts = [Part(np.array(ball.vertices), np.array(ball.faces), labels=labels), Part(np.array(cube.vertices) + 3, np.array(cube.faces))]
+    glb.write(Mesh(parts), tmp_path / "labelled.glb")
+    found = read(tmp_path / "labelled.glb").parts
+    assert np.array_equal(found[0].labels, labels) and found[1].labels is None

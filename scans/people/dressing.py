@@ -1,0 +1,82 @@
+"""Getting dressed: garments one over the other, in the rest shape first, then along the body's way into its pose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from datasets.conventions import Array
+from scans.people.body import Body, Shaped
+from scans.people.drape import Scene, drape
+from scans.people.garments import inside
+from scans.people.regions import Regions
+from scans.people.surface import Surface, edge_ends, hem, keep_faces, normals
+from scans.people.tailoring import Solid, carried, form, stand_off
+from scans.people.wardrobe import Outfit
+
+#: Quality -> frames of the body's way into its pose, and steps in which cloth settles after that.
+STEPS = {"draft": (12, 26), "full": (36, 70)}
+THICKNESS_M, HEM_M = 0.003, 0.025
+UNDER_M = 0.05  # what stays of a layer under another one's edge
+
+
+@dataclass(frozen=True)
+class Dresser:
+    """What all people's clothes share: the body, the skin's triangles, the tights' fields and bone weights."""
+
+    body: Body
+    quads: Array
+    at: Regions
+    weights: Array
+    quality: str
+
+    def dress(self, outfit: Outfit, shaped: Shaped, bones: Array) -> dict[str, Surface]:
+        """Kind of garment -> where it hangs, innermost first. Raises FloatingPointError when cloth explodes."""
+        frames, settle = STEPS[self.quality]
+        motion = shaped.motion(bones, frames)
+        rest = shaped.rest_vertices[0].numpy()
+        used, faces = np.unique(self.quads, return_inverse=True)
+        faces = faces.reshape(-1, 3)
+        skin = Solid(rest[used], normals(rest, self.quads)[used], self.body.template[used], faces)
+        scene = Scene(np.stack([shaped.skin(transforms)[used] for transforms in motion]), faces)
+        part = self.body.parts["helper-tights"]
+        tights = part.matrix @ (self.body.cloth_smoothing @ rest)
+        near = cKDTree(skin.vertices)
+        forms: list[Surface] = []
+        hung: dict[str, Surface] = {}
+        for garment in outfit.garments:
+            cloth = form(garment.cut, part, self.at, tights, self.weights, skin, forms)
+            way = carried(cloth, motion)
+            path = drape(
+                way,
+                cloth.faces,
+                cloth.attributes["scale"],
+                cloth.attributes["pinned"],
+                garment.move,
+                scene,
+                settle * (1 + (garment.cut.length > 0)),
+            )
+            forms.append(cloth)
+            hung[garment.cut.kind] = cloth.moved(path[-1])
+            if garment.cut.kind != outfit.tucked:
+                rim = edge_ends(cloth.faces)
+                scene = scene.over(path, cloth.faces, rim, near.query(cloth.vertices[rim])[1])
+        return self._finished(outfit, hung)
+
+    def _finished(self, outfit: Outfit, hung: dict[str, Surface]) -> dict[str, Surface]:
+        """Layers out of each other, without what is out of sight, with hems."""
+        done: dict[str, Surface] = {}
+        garments = list(zip(outfit.garments, hung.values(), strict=True))
+        for number, (garment, cloth) in enumerate(garments):
+            for _, under in garments[:number]:
+                gap = np.full(len(cloth.vertices), THICKNESS_M + 0.001)
+                cloth = cloth.moved(stand_off(cloth, gap, Solid.of(under), reach=0.02))
+            garments[number] = (garment, cloth)
+        for number, (garment, cloth) in enumerate(garments):
+            at = Regions(**{name: cloth.attributes[name] for name in vars(self.at)})
+            hidden = [inside(over.cut, at) for over, _ in garments[number + 1 :]]
+            seen = (np.max([*hidden, np.full(len(cloth.vertices), -1.0)], axis=0)[cloth.faces] < UNDER_M).any(axis=1)
+            cloth = keep_faces(cloth, seen)
+            cloth.attributes["normal"] = normals(cloth.vertices, cloth.faces)
+            done[garment.cut.kind] = hem(cloth, THICKNESS_M, HEM_M)
+        return done
