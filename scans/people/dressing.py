@@ -75,7 +75,9 @@ class Dresser:
         for number, (garment, cloth) in enumerate(garments):
             at = Regions(**{name: cloth.attributes[name] for name in vars(self.at)})
             hidden = [inside(over.cut, at) for over, _ in garments[number + 1 :]]
-            seen = (np.max([*hidden, np.full(len(cloth.vertices), -1.0)], axis=0)[cloth.faces] < UNDER_M).any(axis=1)
+            depth = np.max([*hidden, np.full(len(cloth.vertices), -1.0)], axis=0)
+            depth[cloth.attributes.get("extended", depth > np.inf)] = -1.0  # what hangs free is nowhere on the template
+            seen = (depth[cloth.faces] < UNDER_M).any(axis=1)
             cloth = keep_faces(cloth, seen)
             cloth.attributes["normal"] = normals(cloth.vertices, cloth.faces)
             done[garment.cut.kind] = hem(cloth, THICKNESS_M, HEM_M)
