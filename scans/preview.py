@@ -37,9 +37,9 @@ INK, FAINT = (38, 38, 42), (112, 112, 118)
 class PreviewConfig:
     """Make a contact sheet of people, embedded or ingested: front, side, back and face, and normals as datasets colour them."""
 
-    catalogue: str = required("folder of the catalogue")
-    out: str | None = key(None, f"picture to write, .png or .jpg; null: {SHEET_FILE} in the catalogue")
-    count: int = key(24, "people shown, evenly spaced over the catalogue")
+    catalogue: Any = required("folder of the catalogue, or [FOLDER,FOLDER] for several on one sheet")
+    out: str | None = key(None, f"picture to write, .png or .jpg; null: {SHEET_FILE} in the (first) catalogue")
+    count: int = key(24, "people shown of each catalogue, evenly spaced")
     columns: int = key(0, "people beside each other; 0: for a landscape sheet")
     height: int = key(360, "height of a figure's tile, pixels (64 to 2048)")
 
@@ -50,22 +50,27 @@ def main(config: PreviewConfig) -> None:
         raise UserError(f"count={config.count} columns={config.columns}: give 1 or more people, and 0 or more columns")
     if not 64 <= config.height <= 2048:
         raise UserError(f"height={config.height}: give a height from 64 to 2048 pixels")
-    folder = Path(config.catalogue)
-    out = folder / SHEET_FILE if config.out is None else Path(config.out)
+    folders = [Path(config.catalogue)] if isinstance(config.catalogue, str) else [Path(str(folder)) for folder in config.catalogue]
+    out = folders[0] / SHEET_FILE if config.out is None else Path(config.out)
     if out.suffix not in FORMATS:
         raise UserError(f"out={config.out}: give the name of a .png or .jpg picture")
     try:
-        records = catalogue.read(folder)
-        chosen = [records[i] for i in np.linspace(0, len(records) - 1, min(config.count, len(records))).round().astype(int)]
-        cards = [card(record, glb.read(folder / record.path), config.height) for record in tqdm(chosen, desc="preview", unit="person")]
+        everyone = [(folder, _spread(catalogue.read(folder), config.count)) for folder in folders]
+        chosen = [(folder / record.path, record) for folder, records in everyone for record in records]
+        cards = [card(record, glb.read(path), config.height) for path, record in tqdm(chosen, desc="preview", unit="person")]
     except (OSError, ValueError) as error:
         raise UserError(str(error)) from error
     if not cards:
-        raise UserError(f"{folder} holds nobody: make people or ingest scans first")
+        raise UserError(f"{folders[0]} holds nobody: make people or ingest scans first")
     height, width = cards[0].shape[:2]
     columns = config.columns or max(1, round(np.sqrt(1.4 * len(cards) * height / width)))
     _save(out, _grid(cards, min(columns, len(cards))))
-    print(f"{out}: {len(cards)} of {len(records)} people")
+    print(f"{out}: {len(cards)} people")
+
+
+def _spread(records: list[ScanRecord], count: int) -> list[ScanRecord]:
+    """At most `count` of them, evenly spaced."""
+    return [records[i] for i in np.linspace(0, len(records) - 1, min(count, len(records))).round().astype(int)]
 
 
 def card(record: ScanRecord, mesh: Mesh, height: int) -> Array:

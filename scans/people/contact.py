@@ -39,6 +39,8 @@ NEAR_M = 0.09  # farther inside than this is found by its rim
 SOFT_M = 0.015  # how far soft parts press into each other
 CREASE_M = 0.10  # skin this near a joint folds onto itself
 SLACK_M = 0.002  # not worth a repair
+HELD_M, PRESS_M = 0.010, 0.008  # between a hand and the body that it touches lies cloth; how far the hand sinks in
+NAKED = ("chin", "cheek", "mouth", "ear", "nape", "crown", "back of hand")
 CLOTH_M = 0.022  # between forearm or hand and the naked body: cloth goes in between
 
 
@@ -107,7 +109,7 @@ class Touch:
             return (base[left] + base[right]) / 2 + 0.17 * ahead / np.linalg.norm(ahead), inward if side == "R" else -inward
         name, other = landmark.removeprefix("other "), landmark.startswith("other ")
         vertex = self.landmarks[f"{name}.{'RL'['LR'.index(side)] if other else side}"]
-        return base[vertex], normal[vertex]
+        return base[vertex] + (0.0 if name in NAKED else HELD_M) * normal[vertex], normal[vertex]
 
     def on_floor(self, place: str, side: str, base: Array, floor: float) -> tuple[Array, Array]:
         """A point on the floor before the feet, or behind the seat ("floor behind"), a little to one side, and its normal."""
@@ -155,9 +157,9 @@ def _pairs(holding: dict[str, bool]) -> list[tuple[str, str, float]]:
     """(part, other part, how far the one may be in the other, m; negative: how far it stays away)."""
     pairs = []
     for side, far in ("LR", "RL"):
-        room = 0.0 if holding[side] else -CLOTH_M
+        room = PRESS_M if holding[side] else -CLOTH_M
         for other in ("trunk", "thigh.L", "thigh.R"):
-            pairs.append((f"forearm.{side}", other, SOFT_M if holding[side] else room))
+            pairs.append((f"forearm.{side}", other, room))
         for other in ("head", "shin.L", "shin.R", f"arm.{far}", f"forearm.{far}"):
             pairs.append((f"forearm.{side}", other, SOFT_M if holding[side] or holding[far] else 0.0))
         pairs += [(f"arm.{side}", other, SOFT_M) for other in ("trunk", "head", "thigh.L", "thigh.R")]

@@ -142,13 +142,17 @@ def test_the_command_shows_ingested_scans_the_same_way_every_time(tmp_path):
         cwd=ROOT,
     )
     done = run()
-    assert done.returncode == 0 and "3 of 3 people" in done.stdout, done.stderr
+    assert done.returncode == 0 and "sheet.png: 3 people" in done.stdout, done.stderr
     first = (tmp_path / "out" / "sheet.png").read_bytes()
     assert run(f"out={tmp_path / 'again.png'}").returncode == 0
     assert (tmp_path / "again.png").read_bytes() == first
     assert run("count=2", "columns=1", f"out={tmp_path / 'two.jpg'}").returncode == 0
     with PIL.Image.open(tmp_path / "two.jpg") as two, PIL.Image.open(tmp_path / "again.png") as all_three:
         assert two.format == "JPEG" and two.width <= all_three.width and np.asarray(two).std() > 10
+    both = run(f"catalogue=[{tmp_path / 'out'},{tmp_path / 'out'}]", "columns=1", "count=2", f"out={tmp_path / 'both.png'}")
+    assert "both.png: 4 people" in both.stdout
+    sheet = np.asarray(PIL.Image.open(tmp_path / "both.png"))
+    np.testing.assert_array_equal(*np.split(sheet, 2))  # two of the one, then two of the other
 
 
 @pytest.mark.parametrize(
