@@ -16,7 +16,7 @@ from scans.catalogue import ScanRecord
 from scans.people.wanted import CHOICES, RANGES, Wanted
 
 #: Raise when the same (seed, index) makes another person than before: old folders are then refused, not mixed.
-GENERATOR = 2
+GENERATOR = 3
 CONFIGURATION_FILE = "people.json"
 QUALITIES = ("draft", "full")
 

@@ -10,7 +10,7 @@ from datasets.conventions import Array
 from scans.people.body import Body
 from scans.people.hairtexture import HAIR_U, LASH_U
 from scans.people.scalp import EYE, Frame, Obstacle, Skin, ease, unit
-from scans.people.strands import Combing, Strands, comb, settle, sow
+from scans.people.strands import Combing, Strands, comb, sow
 from scans.people.surface import Surface
 from scans.people.tufts import Look, mesh
 
@@ -39,7 +39,7 @@ def _brows(skin: Skin, frame: Frame, bushy: float, detail: float, rng: np.random
     position, normal = frame.inward(skin.vertices), skin.normals @ frame.rotation
     beside = np.abs(np.abs(skin.template[:, 0]) - EYE[0])
     level = np.where(near, np.minimum(0.035 - beside, 0.014 - np.abs(skin.template[:, 2] - EYE[2] - 0.020)), -1.0)
-    roots = sow(skin.faces, position, normal, skin.template, level, 0.00115 / np.sqrt(detail), rng)
+    roots = sow(skin.faces, position, normal, skin.template, level, 0.00095 / np.sqrt(detail), rng)
     across = np.abs(roots.template[:, 0]) - EYE[0]
     raised, bend = rng.uniform(-0.002, 0.003), rng.uniform(14, 26)
     arch = EYE[2] + 0.020 + raised - bend * np.maximum(across - 0.004, 0) ** 2 - 1.5 * np.minimum(across, 0) ** 2
@@ -50,26 +50,35 @@ def _brows(skin: Skin, frame: Frame, bushy: float, detail: float, rng: np.random
     number, across = len(roots), np.abs(roots.template[:, 0]) - EYE[0]
     turn = np.deg2rad(np.interp(across, [-0.024, -0.012, 0.008, 0.026], [75, 35, 8, -22]) + rng.normal(0, 9, number))
     flow = np.stack([np.sign(roots.template[:, 0]) * np.cos(turn), 0 * turn, np.sin(turn)], axis=1)
-    length = (0.0045 + 0.003 * bushy) * rng.uniform(0.7, 1.2, number)
-    combing = Combing(length, 0.0014 * rng.random(number), rng.uniform(8, 26, number), 0.006, 1.0)
+    length = (0.0055 + 0.003 * bushy) * rng.uniform(0.6, 1.2, number) * ease((0.034 - across) / 0.016)
+    combing = Combing(length, 0.0006 * rng.random(number), rng.uniform(3, 10, number), 0.006, 1.0)
     close = np.linalg.norm(position - [0, EYE[1], EYE[2]], axis=1) < 0.09
     obstacle = Obstacle(position[close], normal[close])
-    strands = settle(comb(roots, combing, lambda _: flow, np.zeros_like, frame.down, obstacle, 3), obstacle, 0.0003)
-    return _hairs(strands, (0.00036 + 0.00018 * bushy) / np.sqrt(detail), HAIR_U, 0.35, rng)
+    strands = _laid(comb(roots, combing, lambda _: flow, np.zeros_like, frame.down, obstacle, 4), obstacle, rng)
+    return _hairs(strands, (0.00022 + 0.00010 * bushy) / np.sqrt(detail), HAIR_U, 0.5, rng)
+
+
+def _laid(strands: Strands, obstacle: Obstacle, rng: np.random.Generator) -> Strands:
+    """Strands laid on the skin, each at a height of its own: brows neither stand off nor cut in."""
+    flat = strands.points.reshape(-1, 3)
+    height, normal = obstacle.height(flat)
+    wanted = np.repeat(rng.uniform(0.0002, 0.0007, len(strands.points)), strands.points.shape[1])
+    points = flat + (wanted - height)[:, None] * normal
+    return Strands(points.reshape(strands.points.shape), normal.reshape(strands.points.shape))
 
 
 def _row(rails: Array, upper: bool, head_up: Array, detail: float, rng: np.random.Generator) -> Surface:
     """One row of lashes between two rails (2,C,3): roots, tips."""
-    number = round((75 if upper else 45) * detail) + 5
+    number = round((95 if upper else 55) * np.sqrt(detail)) + 5
     t = np.sort(rng.uniform(0.02, 0.98, number)) * (rails.shape[1] - 1)
     root, tip = _along(rails[0], t), _along(rails[1], t + rng.normal(0, 0.25, number))
     reach = (tip - root) * (rng.uniform(0.75, 1.05, (number, 1)) if upper else rng.uniform(0.5, 0.75, (number, 1)))
     long = np.linalg.norm(reach, axis=1, keepdims=True)
     up = np.cross(rails[0, -1] - rails[0, 0], rails[1].mean(axis=0) - rails[0].mean(axis=0))
     up = unit(up * np.sign(up @ head_up)) * (1.0 if upper else -1.0)
-    s = np.linspace(0, 1, 3)[None, :, None]
+    s = np.linspace(0, 1, 4)[None, :, None]
     points = root[:, None] + reach[:, None] * s - 0.55 * long[:, None] * (s - s**2) * up
-    return _hairs(Strands(points, np.broadcast_to(up, points.shape)), 0.00045 / np.sqrt(detail), LASH_U, 1.0, rng)
+    return _hairs(Strands(points, np.broadcast_to(up, points.shape)), 0.0003 / np.sqrt(detail), LASH_U, 1.0, rng)
 
 
 def _along(rail: Array, t: Array) -> Array:
@@ -83,7 +92,7 @@ def _hairs(strands: Strands, width: float, band: tuple[float, float], far: float
     """Fine hairs in a band of the texture, from v = 0 to `far`."""
     number = len(strands.points)
     middle = rng.uniform(band[0] + 0.005, band[1] - 0.005, number)
-    look = Look(np.full(number, width), rng.normal(0, 0.3, number), middle, np.full(number, 0.004), root=0.9, tip=0.15)
+    look = Look(np.full(number, width), rng.normal(0, 0.12, number), middle, 0.004, root=0.9)
     made = mesh(strands, look)
     return replace(made, vertices=np.round(made.vertices, 7), uv=np.round(made.uv * [1.0, far], 6))
 

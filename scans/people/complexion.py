@@ -50,13 +50,14 @@ def reflectance(tone: float) -> Array:
     """Linear reflectance (3,) of skin of a tone, 0 to 9 on the Monk scale.
 
     The swatches are how skin appears in pictures: as reflectances the light ones would be brighter than any skin, and the
-    darkest darker and greyer. So lightness is compressed and some blood added.
+    darkest darker and greyer. So lightness is compressed to what skin plausibly reflects (L* 26 to 78; judged, not measured),
+    and blood added.
     """
     swatch = np.array([np.interp(tone, np.arange(10), MONK[:, i]) for i in range(3)], np.float32)
     lightness, red, yellow = cv2.cvtColor(swatch.reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
-    lightness = np.interp(lightness, [14, 22, 45, 70, 95], [22, 27, 46, 69, 86])
+    lightness = np.interp(lightness, [14, 22, 45, 70, 95], [26, 31, 47, 66, 78])
     least_red, least_yellow = (
-        np.interp(lightness, [20, 45, 70, 79, 86], row) for row in ([7.5, 9, 10.5, 10.5, 8.5], [10.5, 13, 15, 14.5, 12])
+        np.interp(lightness, [20, 45, 66, 72, 78], row) for row in ([10.5, 12, 11.5, 10.5, 9], [12.5, 16, 16.5, 16, 14])
     )
     lab = np.array([lightness, max(red, least_red), np.clip(yellow, least_yellow, 24.0)], np.float32)
     return linear(cv2.cvtColor(lab.reshape(1, 1, 3), cv2.COLOR_LAB2RGB)[0, 0])
@@ -65,8 +66,9 @@ def reflectance(tone: float) -> Array:
 def draw_complexion(tone: float, sex: str, age: int, hair: Array, beard: float, stubble: float, rng: np.random.Generator) -> Complexion:
     """A complexion for somebody of that tone, sex, age and hair (3,)."""
 
-    def paint(table: list[tuple[float, float, float]], odds: float, low: float, high: float) -> Paint | None:
+    def paint(table: list[tuple[float, float, float]], odds: float, low: float, high: float, darker: float = 0.0) -> Paint | None:
         colour, strength = np.array(table[rng.integers(len(table))]) * rng.uniform(0.85, 1.1), float(rng.uniform(low, high))
+        colour = colour * (1 - darker * tone / 9)
         return (colour, strength) if rng.random() < odds and sex == "female" else None
 
     made_up = rng.random() < 0.5
@@ -81,8 +83,8 @@ def draw_complexion(tone: float, sex: str, age: int, hair: Array, beard: float, 
         freckles=float(rng.uniform(0.3, 1.0) * fair) if rng.random() < 0.3 else 0.0,
         flush=float(rng.uniform(0.4, 1.25)),
         moles=float(rng.beta(1.2, 2.0)),
-        lips=(float(rng.uniform(0.06, 0.22) + 0.25 * (tone > 5) * rng.random()), float(rng.uniform(0.6, 1.05))),
-        lipstick=paint(LIPSTICKS, 0.7 * made_up, 0.35, 0.85),
+        lips=(float(rng.uniform(0.06, 0.22) + 0.25 * (tone > 5) * rng.random()), float(rng.uniform(0.32, 0.75))),
+        lipstick=paint(LIPSTICKS, 0.6 * made_up, 0.3, 0.75, darker=0.4),
         shadow=paint(SHADOWS, 0.6 * made_up, 0.15, 0.5),
         polish=paint(POLISHES, 0.35, 0.8, 0.97),
         shine=float(rng.normal(0, 0.04)),

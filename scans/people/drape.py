@@ -53,14 +53,22 @@ class Scene:
         return Scene(np.concatenate([self.vertices, path], axis=1), np.concatenate([self.faces, faces + first, flaps]))
 
 
-def drape(forms: Array, faces: Array, scale: Array, pinned: Array, weave: Weave, scene: Scene, settle: int) -> Array:
+@dataclass(frozen=True)
+class Threads:
+    """How much longer cloth is than its form, per vertex (V,): along the grain (V,3; unit vectors on the form) and around."""
+
+    grain: Array
+    along: Array
+    around: Array
+
+
+def drape(forms: Array, faces: Array, threads: Threads, pinned: Array, weave: Weave, scene: Scene, settle: int) -> Array:
     """How cloth moves with the body and comes to rest: its vertices (T,V,3); the last are after `settle` more steps.
 
-    forms (T,V,3): the garment carried along stiffly by the bones, metres, +Z up; the first is what it was cut on. Threads are as long
-    as there, times `scale` (V,). pinned (V,): what stays with its form. The solver is Newton's Style3D. Raises FloatingPointError when
-    cloth explodes.
+    forms (T,V,3): the garment carried along stiffly by the bones, metres, +Z up; the first is what it was cut on. pinned (V,): what
+    stays with its form. The solver is Newton's Style3D. Raises FloatingPointError when cloth explodes.
     """
-    solver, body = _solver(forms[0], faces, scale, pinned, weave, scene)
+    solver, body = _solver(forms[0], faces, threads, pinned, weave, scene)
     model = solver.model
     now, after = model.state(), model.state()
     pipeline = newton.CollisionPipeline(model, soft_contact_gap=REACH_M)
@@ -84,14 +92,14 @@ def drape(forms: Array, faces: Array, scale: Array, pinned: Array, weave: Weave,
     return np.stack(path)
 
 
-def _solver(form: Array, faces: Array, scale: Array, pinned: Array, weave: Weave, scene: Scene) -> tuple[SolverStyle3D, newton.Mesh]:
+def _solver(form: Array, faces: Array, threads: Threads, pinned: Array, weave: Weave, scene: Scene) -> tuple[SolverStyle3D, newton.Mesh]:
     """A solver that holds the garment on its form, and the collider, whose points may be moved."""
     builder = newton.ModelBuilder(up_axis=newton.Axis.Z)
     SolverStyle3D.register_custom_attributes(builder)
     stiffness = warp.vec3(weave.stretch, weave.stretch, weave.stretch / 10)
     style3d.add_cloth_mesh(
         builder, pos=warp.vec3(), rot=warp.quat_identity(), vel=warp.vec3(), vertices=form.tolist(), indices=faces.reshape(-1).tolist(),
-        panel_verts=_flat(form, faces, scale).tolist(), panel_indices=np.arange(3 * len(faces)).tolist(),
+        panel_verts=_flat(form, faces, threads).tolist(), panel_indices=np.arange(3 * len(faces)).tolist(),
         density=weave.density, tri_aniso_ke=stiffness, edge_aniso_ke=warp.vec3(weave.bend), particle_radius=RADIUS_M,
     )  # fmt: skip
     body = newton.Mesh(scene.points(0), scene.faces.reshape(-1), compute_inertia=False)
@@ -107,12 +115,14 @@ def _solver(form: Array, faces: Array, scale: Array, pinned: Array, weave: Weave
     return solver, body
 
 
-def _flat(form: Array, faces: Array, scale: Array) -> Array:
-    """Every triangle laid flat, (3F,2): its first edge along x."""
-    a, b, c = (form[faces[:, i]] for i in range(3))
-    first, second = b - a, c - a
+def _flat(form: Array, faces: Array, threads: Threads) -> Array:
+    """Every triangle as it was cut, laid flat, (3F,2): its first edge along x."""
+    grain, along, around = (values[faces].mean(axis=1) for values in (threads.grain, threads.along, threads.around))
+    sides = form[faces[:, 1:]] - form[faces[:, :1]]
+    lengthwise = np.einsum("fki,fi->fk", sides, grain)[..., None] * grain[:, None]
+    first, second = np.moveaxis(sides * around[:, None, None] + lengthwise * (along - around)[:, None, None], 1, 0)
     length = np.maximum(np.linalg.norm(first, axis=1), 1e-9)
-    along = np.einsum("fi,fi->f", first, second) / length
+    ahead = np.einsum("fi,fi->f", first, second) / length
     across = np.linalg.norm(np.cross(first, second), axis=1) / length
-    corners = np.stack([np.zeros((len(faces), 2)), np.stack([length, 0 * length], axis=1), np.stack([along, across], axis=1)], axis=1)
-    return (corners * scale[faces].mean(axis=1)[:, None, None]).reshape(-1, 2)
+    corners = np.stack([np.zeros((len(faces), 2)), np.stack([length, 0 * length], axis=1), np.stack([ahead, across], axis=1)], axis=1)
+    return corners.reshape(-1, 2)

@@ -8,11 +8,20 @@ from scans.people.grain import Noise, ease
 
 #: sRGB of the iris's outer zone, by name.
 IRISES = {
-    "black brown": (0.14, 0.085, 0.055), "brown": (0.27, 0.16, 0.09), "light brown": (0.38, 0.25, 0.13), "hazel": (0.38, 0.32, 0.17),
-    "green": (0.34, 0.40, 0.28), "blue": (0.32, 0.43, 0.54), "grey": (0.42, 0.47, 0.50),
+    "black brown": (0.12, 0.075, 0.055), "brown": (0.20, 0.125, 0.080), "light brown": (0.29, 0.19, 0.11), "hazel": (0.30, 0.25, 0.15),
+    "green": (0.28, 0.33, 0.24), "blue": (0.27, 0.36, 0.46), "grey": (0.35, 0.39, 0.42),
 }  # fmt: skip
+DARK = {"black brown": 3.0, "brown": 2.0, "light brown": 0.5}  # how often eyes have it with dark skin
+LIGHT = {"brown": 1.5, "light brown": 1.0, "hazel": 0.8, "green": 0.6, "blue": 1.6, "grey": 0.5}  # with the lightest
 EDGE_DEG = 115.0  # angle from the pole at the border of the square; behind it nobody sees
-IRIS_DEG, PUPIL_DEG = 29.0, (8.5, 14.0)
+IRIS_DEG, PUPIL_DEG = 23.5, (6.0, 9.5)  # the eyeball is 3.1 cm across: an iris of 12 mm, as in people
+
+
+def draw_iris(tone: float, rng: np.random.Generator) -> Array:
+    """The colour (3,) of somebody's iris; tone: of the skin, 0 to 9 on the Monk scale."""
+    light = float(np.clip(1 - tone / 4, 0, 1))
+    odds = np.array([light * LIGHT.get(name, 0.0) + (1 - light) * DARK.get(name, 0.0) for name in IRISES])
+    return np.array(list(IRISES.values()))[rng.choice(len(odds), p=odds / odds.sum())]
 
 
 class Eye:
@@ -20,7 +29,7 @@ class Eye:
 
     def __init__(self, iris: Array, age: int, rng: np.random.Generator) -> None:
         self.iris = np.asarray(iris)
-        self.inner = np.clip(self.iris * np.array([1.35, 1.15, 0.85]) + rng.uniform(0.0, 0.06) * np.array([1.0, 0.7, 0.2]), 0, 1)
+        self.inner = np.clip(self.iris * np.array([1.25, 1.10, 0.90]) + rng.uniform(0.0, 0.05) * np.array([1.0, 0.7, 0.2]), 0, 1)
         self.pupil = float(rng.uniform(*PUPIL_DEG))
         self.yellow = float(np.interp(age, [20, 80], [0.0, 0.06]) + rng.uniform(0, 0.03))
         self.red = float(rng.uniform(0.4, 1.2))
@@ -37,10 +46,10 @@ class Eye:
         pupil = ease((self.pupil - degrees) / soft + 0.5)[..., None]
         image = image * (1 - pupil) + 0.012 * pupil
         lid = 1 - 0.35 * ease((y * 2 * EDGE_DEG - 8) / 30)  # the shadow of the upper lid and its lashes
-        return Texels(np.clip(image * lid[..., None], 0, 1), np.full(x.shape, 0.06), np.zeros(x.shape)), 0.02
+        return Texels(np.clip(image * lid[..., None], 0, 1), np.full(x.shape, 0.04), np.zeros(x.shape)), 0.02
 
     def _sclera(self, uv: Array, x: Array, y: Array, degrees: Array, turn: Array) -> Array:
-        white = np.array([0.86, 0.83, 0.80]) - self.yellow * np.array([0.3, 0.5, 1.6])
+        white = np.array([0.79, 0.75, 0.72]) - self.yellow * np.array([0.3, 0.5, 1.6])
         aside = ease((degrees - 30) / 55) * np.abs(np.cos(turn))
         wander = 2.2 * self.noise(uv, 0.05) + 1.1 * self.noise(uv, 0.015)
         veins = sum(np.abs(np.sin(turn * n + wander + n)) ** 24 for n in (4.5, 7.5, 11.0)) * np.abs(np.cos(turn))

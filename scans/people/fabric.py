@@ -1,6 +1,6 @@
 """Fabrics: a weave, a pattern and what is sewn and printed onto them, painted at points of the cloth in metres."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from scans.people.atlas import Texels
 from scans.people.grain import Noise
 from scans.people.palette import harmony
 from scans.people.pattern import Pattern, draw_pattern
-from scans.people.trim import Trim
+from scans.people.trim import EVERYWHERE, PALE, Trim
 from scans.people.weave import WEAVES, Grid
 
 #: Weave -> how often it comes in which pattern.
@@ -46,7 +46,7 @@ class Fabric:
     """A look for `atlas.bake`, and a description for the catalogue: `weave` and `pattern.kind`.
 
     roughness: of the cloth without its threads; size: of its structure, metres; noises: its random functions; trims: what
-    is on it, in the order in which it was put there.
+    is on it, in the order in which it was put there; lines: the outline of the garment that it is made into, as `outlines` gives it.
     """
 
     weave: str
@@ -55,6 +55,7 @@ class Fabric:
     size: float
     noises: tuple[Noise, ...]
     trims: tuple[Trim, ...] = ()
+    lines: dict[tuple[int, str], Array] = field(default_factory=dict)
 
     def at(self, uv: Array, pitch: float = 1e-4) -> Texels:
         """The cloth without trims at uv (H,W,2), metres, `pitch` apart."""
@@ -63,10 +64,11 @@ class Fabric:
 
     def paint(self, uv: Array, pitch: float, patch: int) -> tuple[Texels, float]:
         """As `atlas.Look` has it."""
-        grid = Grid(uv, pitch, list(self.noises))
+        lines = {name: segments for (number, name), segments in self.lines.items() if number == patch}
+        grid = Grid(uv, pitch, list(self.noises), lines)
         texels = self._cloth(grid)
         for trim in self.trims:
-            if trim.patch == patch:
+            if trim.patch in (patch, EVERYWHERE):
                 texels = trim.on(texels, grid)
         return texels, 1.0
 
@@ -75,10 +77,11 @@ class Fabric:
         threads = weave.threads(grid, self.size)
         creases = 1 - np.abs(grid.noise(7, 0.035) + 0.4 * grid.noise(6, 0.012))
         height = threads.height + np.float32(weave.crumple) * np.clip(creases, -1, 1)
-        worn = 0.014 * grid.noise(3, 0.16) + 0.009 * grid.noise(3, 0.03)
+        worn = 0.012 * grid.noise(3, 0.16) + 0.008 * grid.noise(3, 0.03)
         colour = self.pattern.colour(grid)
-        if self.weave == "denim":  # a white weft shows through an indigo warp
-            colour = colour + (0.80 - colour) * np.clip(0.16 + 0.5 * threads.shade + 0.03 * grid.noise(4, 0.05), 0, 0.6)[..., None]
+        if self.weave == "denim":  # a white weft shows through an indigo warp, more where it is rubbed
+            rubbed = 0.05 * grid.noise(4, 0.11) + 0.02 * grid.noise(5, 0.018)
+            colour = colour + (PALE - colour) * np.clip(0.12 + 0.8 * threads.shade + rubbed, 0, 0.6)[..., None]
         colour = colour * (1 + (threads.shade + worn))[..., None] + 0.02 * threads.shade[..., None]
         rough = np.clip(self.roughness + threads.rough, 0.15, 1)
         return Texels(np.clip(colour, 0, 1), rough, height.astype(np.float32))

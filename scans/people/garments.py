@@ -8,7 +8,7 @@ from datasets.conventions import Array
 from scans.people.grain import ease
 from scans.people.regions import Regions
 
-COLLARS = {"crew": 0.0, "scoop": 0.06, "v": 0.10, "high": -0.055, "shirt": -0.01}  # depth of the neckline below a crew neck, m
+COLLARS = {"crew": 0.0, "scoop": 0.06, "v": 0.10, "high": -0.055, "shirt": -0.02}  # depth of the neckline below a crew neck, m
 TIGHT_M = 0.004  # between skin and cloth at waistbands and collars
 HIP_Z = -0.03  # where a skirt hangs free
 LOWER = ("trousers", "jeans", "joggers", "leggings", "shorts", "skirt", "dress")
@@ -16,8 +16,6 @@ UPPER = ("t-shirt", "tank top", "long-sleeved top", "shirt", "sweater", "hoodie"
 OUTER = ("jacket", "coat", "cardigan")
 GARMENTS = (*LOWER, *UPPER, *OUTER)
 EDGES: tuple[str, ...] = ("neck", "hem", "cuff", "front", "waist")
-TRUNK, ARM, LEG = range(3)  # patches of a garment's texture
-APART_M = 10.0  # from one patch to the next in texture coordinates, until they are baked
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,9 @@ class Cut:
     and form; loose: gap added toward the lower edge. sleeve, leg: where the hem is along the limb (leg below 0: a skirt, which has
     none); width: radius of the form around limbs at the hem. length: of what hangs below the lower edge, flare: how much it grows
     outward on the way; pleats: number of waves around it. front: half the gap of an open front, below 0: closed. hood: height of
-    a hood, which lies on the back. ease: how much longer cloth is than its form; gather: the same along cuffs and hem of a top.
+    a hood, which lies on the back. span: deepest hollow that it spans. Cloth is longer than its form, by `ease` around, by `slack` along
+    sleeves and legs, by `blouse` from chest to hips; around cuffs and hem of a top also by `gather`. caught: share of a top's hem that
+    stays where it is on the hips. cuff: how far off the skin the ends of sleeves and legs are held, below 0: they hang free.
     """
 
     name: str
@@ -45,8 +45,13 @@ class Cut:
     pleats: int = 0
     front: float = -1.0
     hood: float = 0.0
-    ease: float = 1.02
+    span: float = 0.03
+    ease: float = 1.0
+    slack: float = 1.0
+    blouse: float = 1.0
     gather: float = 1.0
+    caught: float = 0.0
+    cuff: float = -1.0
 
 
 def edges(cut: Cut, at: Regions) -> dict[str, Array]:
@@ -82,28 +87,17 @@ def gap(cut: Cut, at: Regions) -> Array:
         trunk = TIGHT_M + (cut.fit - TIGHT_M) * close + cut.loose * ease((0.36 - at.position[:, 2]) / 0.3)
         radius = 0.062 + 0.5 * cut.loose + (cut.width - 0.062 - 0.5 * cut.loose) * np.clip(at.along_arm / max(cut.sleeve, 0.3), 0, 1)
         sleeve = np.maximum(cut.fit, (radius - at.arm_radius) * ease((at.along_arm - 0.04) / 0.25))
+        sleeve = _closed(sleeve, cut.cuff, (cut.sleeve - at.along_arm) * 0.55)
         return trunk + (sleeve - trunk) * ease((at.arm - 0.4) / 0.5)
     if cut.leg < 0:
         return TIGHT_M + cut.fit * ease((cut.waist - at.position[:, 2]) / 0.1)
     thigh = max(0.098, cut.width)
-    radius = thigh + (cut.width - thigh) * np.clip(at.along_leg / max(cut.leg, 0.1), 0, 1)
+    radius = thigh + (cut.width - thigh) * np.clip(at.along_leg / np.clip(cut.leg, 0.1, 0.55), 0, 1)
     leg = np.maximum(0, (radius - at.leg_radius) * ease((at.along_leg - 0.02) / 0.3))
+    leg = _closed(leg, cut.cuff, (cut.leg - at.along_leg) * 0.8)
     return TIGHT_M + (cut.fit - TIGHT_M) * ease((cut.waist - at.position[:, 2]) / 0.1) + leg
 
 
-def cloth_uv(at: Regions, faces: Array) -> Array:
-    """Texture coordinates (F,3,2) in metres of cloth: wrapped around trunk, sleeves and legs, with seams where tailors have them."""
-    x, y, z = at.position.T
-    leg = at.along_leg > 0.0
-    part = np.where(at.arm > 0.5, 1, np.where(leg, 2, 0))[faces]
-    kind = np.where((part == 1).sum(axis=1) >= 2, 1, np.where((part == 2).sum(axis=1) >= 2, 2, 0))
-    centre_x = np.where(leg, np.abs(x) - 0.125 - 0.06 * np.clip(at.along_leg, 0, 1), 0)
-    angles = np.stack(
-        [np.arctan2(x / 0.16, (0.02 - y) / 0.11), np.arctan2(y + 0.05, np.abs(x) * 0.75 - z * 0.66), np.arctan2(centre_x, -y)]
-    )
-    along = np.stack([z, at.along_arm * 0.55, z])
-    radius = np.array([0.14, 0.055, 0.085])[kind]
-    corner = np.take_along_axis(angles[:, faces], kind[None, :, None], 0)[0]
-    corner = corner[:, :1] + (corner - corner[:, :1] + np.pi) % (2 * np.pi) - np.pi
-    v = np.take_along_axis(along[:, faces], kind[None, :, None], 0)[0]
-    return np.stack([corner * radius[:, None] + APART_M * kind[:, None], v], axis=-1)
+def _closed(gap: Array, cuff: float, above: Array) -> Array:
+    """A limb's gap that narrows to a cuff's on the last 10 cm `above` it."""
+    return gap if cuff < 0 else np.minimum(gap, cuff + np.maximum(gap - cuff, 0) * ease((above - 0.02) / 0.08))

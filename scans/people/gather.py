@@ -1,22 +1,20 @@
 """Hair drawn together at the back of the head: ponytails, buns and braids."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from datasets.conventions import Array
-from scans.people.hairtexture import CAP_U, HAIR_U
+from scans.people.hairtexture import CAP_U
 from scans.people.scalp import CENTRE, Obstacle, ease, unit
 from scans.people.strands import Combing, Roots, Strands, clump, comb, curl, settle, stray
 from scans.people.styles import Style
 from scans.people.surface import Surface
-from scans.people.tufts import Look, mesh, of_roots
+from scans.people.volume import Fibres
+
+Made = tuple[list[Fibres], list[Surface]]
 
 
-def build(
-    cut: Style, roots: Roots, obstacle: Obstacle, down: Array, size: tuple[float, float], detail: float, rng: np.random.Generator
-) -> list[Surface]:
-    """Hair combed to a tie, and what hangs or sits there. size: spacing and width of tufts, metres."""
+def build(cut: Style, roots: Roots, obstacle: Obstacle, down: Array, rng: np.random.Generator) -> Made:
+    """Hair combed to a tie, and what hangs or sits there; and the bands around it."""
     low, high = {"tail": (-8, 48), "bun": (-12, 62), "braid": (-22, 20)}[cut.gather]
     angle = np.deg2rad(rng.uniform(low, high))
     axis = np.array([0.0, np.cos(angle), np.sin(angle)])
@@ -24,15 +22,15 @@ def build(
     for _ in range(40):  # down onto the head along the axis
         height, _ = obstacle.height(tie[None])
         tie = tie - axis * (float(height[0]) - 0.012) * 0.5
-    swept = _swept(roots, tie, axis, cut, obstacle, detail, rng)
-    pieces = [mesh(swept, replace(of_roots(roots, size[1], swept.along[:, -1], rng), root=0.35, tip=0.5))]
+    swept = _swept(roots, tie, axis, cut, obstacle, rng)
     make = {"tail": _tail, "bun": _bun, "braid": _braid}[cut.gather]
-    return pieces + make(cut, tie, axis, obstacle, down, detail, rng)
+    fibres, pieces = make(cut, tie, axis, obstacle, down, rng)
+    return [_fibres(swept, 0.0016, roots.position[:, 0] * 8, rng), *fibres], pieces
 
 
-def _swept(roots: Roots, tie: Array, axis: Array, cut: Style, obstacle: Obstacle, detail: float, rng: np.random.Generator) -> Strands:
+def _swept(roots: Roots, tie: Array, axis: Array, cut: Style, obstacle: Obstacle, rng: np.random.Generator) -> Strands:
     """From every root around the skull to the tie."""
-    count = max(6, round(9 * detail**0.3))
+    count = 10
     start, end = unit(roots.position - CENTRE), unit(tie - CENTRE)
     angle = np.arccos(np.clip(start @ end, -0.999, 0.999))[:, None, None]
     t = np.linspace(0, 1, count)[None, :, None]
@@ -52,8 +50,8 @@ def _swept(roots: Roots, tie: Array, axis: Array, cut: Style, obstacle: Obstacle
     return clump(stray(Strands(points, outward), roots, 0.02, 0.03, rng), roots, cut.clump[0], 0.3, rng)
 
 
-def _tail(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, detail: float, rng: np.random.Generator) -> list[Surface]:
-    number, count = round(170 * detail), 20
+def _tail(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, rng: np.random.Generator) -> Made:
+    number, count = 170, 20
     roots = _disc(tie, axis, 0.011, number, rng)
     radial = roots.position - tie
     length = 0.10 + cut.drop * rng.uniform(0.80, 1.0, number)
@@ -68,14 +66,13 @@ def _tail(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, 
     strands = Strands(points, unit(strands.outward + 60 * (points - lead)))
     strands = clump(stray(strands, roots, 0.04, 0.02, rng), roots, 0.006, 0.4, rng)
     strands = settle(curl(strands, roots, *cut.curl, 0.01, rng), obstacle, 0.002)
-    width = 0.0085 / np.sqrt(detail)
-    return [mesh(strands, _colours(number, width, rng, radial[:, 0] * 8)), _band(tie, axis, 0.0135, 0.011)]
+    return [_fibres(strands, 0.0022, radial[:, 0] * 8, rng)], [_band(tie, axis, 0.0135, 0.011)]
 
 
-def _bun(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, detail: float, rng: np.random.Generator) -> list[Surface]:
+def _bun(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, rng: np.random.Generator) -> Made:
     size = rng.uniform(0.028, 0.042)
     centre = tie + axis * size * 0.55
-    number, count = round(150 * detail), 18
+    number, count = 150, 18
     layer = np.where(np.arange(number) < number // 4, 0.80, rng.uniform(0.9, 1.06, number))
     tilt = unit(axis + rng.normal(0, 0.28, (number, 3)))
     a = unit(np.cross(tilt, rng.normal(size=(number, 3))))
@@ -88,11 +85,10 @@ def _bun(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, d
     spread = out - 0.22 * np.einsum("nkd,d->nk", out, axis)[..., None] * axis
     points = centre + size * (layer[:, None] * ends)[..., None] * spread
     strands = Strands(points, out)
-    width = 0.010 * size / 0.035 / np.sqrt(detail)
-    return [mesh(strands, _colours(number, width, rng, rng.normal(0, 0.4, number)))]
+    return [_fibres(strands, 0.0024 * size / 0.035, rng.normal(0, 0.3, number), rng)], []
 
 
-def _braid(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, detail: float, rng: np.random.Generator) -> list[Surface]:
+def _braid(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array, rng: np.random.Generator) -> Made:
     """Three strands about a hanging curve, each a bundle; a band, and loose ends."""
     count, size = 64, rng.uniform(0.010, 0.014)
     root = Roots(tie[None], axis[None], tie[None], np.ones(1))
@@ -113,7 +109,7 @@ def _braid(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array,
     t = along / length
     thick = size * np.interp(t, [0, 0.06, 0.7, 1.0], [0.75, 1.0, 0.8, 0.5])
     turn = 2 * np.pi * along / (size * 5.2)
-    tubes, per = [], max(6, round(12 * np.sqrt(detail)))
+    tubes, per = [], 12
     for strand in range(3):
         phase = turn + 2 * np.pi * strand / 3
         path = centre + (thick * np.sin(phase))[:, None] * side + (0.5 * thick * np.sin(2 * phase))[:, None] * up
@@ -125,12 +121,11 @@ def _braid(cut: Style, tie: Array, axis: Array, obstacle: Obstacle, down: Array,
         tubes.append(Strands(path + out * (0.62 * thick)[:, None] * rng.uniform(0.85, 1.08, (per, 1, 1)), out))
     bundle = Strands(np.concatenate([s.points for s in tubes]), np.concatenate([s.outward for s in tubes]))
     number = len(bundle.points)
-    look = replace(_colours(number, 1.35 * 2 * np.pi * 0.62 * size / per, rng, rng.normal(0, 0.4, number)), root=0.8, tip=0.5)
-    loose = _disc(centre[-1], tangent[-1], size * 0.4, round(30 * detail) + 6, rng)
+    loose = _disc(centre[-1], tangent[-1], size * 0.4, 30, rng)
     combing = Combing(rng.uniform(0.04, 0.07, len(loose)), np.full(len(loose), 0.006), np.full(len(loose), 80.0), 0.05, 0.03, 0.02, 1.0)
     ends = comb(loose, combing, lambda p: p - centre[-1], np.zeros_like, down, obstacle, 6)
-    tassel = mesh(ends, _colours(len(loose), 0.006, rng, rng.normal(0, 0.4, len(loose))))
-    return [mesh(bundle, look), tassel, _band(centre[-1], tangent[-1], size * 0.72, 0.008), _band(tie, axis, 0.013, 0.009)]
+    fibres = [_fibres(bundle, 0.0020, rng.normal(0, 0.3, number), rng), _fibres(ends, 0.0016, rng.normal(0, 0.3, len(loose)), rng)]
+    return fibres, [_band(centre[-1], tangent[-1], size * 0.72, 0.008), _band(tie, axis, 0.013, 0.009)]
 
 
 def _disc(centre: Array, axis: Array, radius: float, number: int, rng: np.random.Generator) -> Roots:
@@ -159,10 +154,8 @@ def _band(centre: Array, axis: Array, radius: float, width: float) -> Surface:
     return Surface(points.reshape(-1, 3), faces, uv[faces])
 
 
-def _colours(number: int, width: float, rng: np.random.Generator, place: Array) -> Look:
-    """Tufts of about `width`, whose colour follows `place` (N,), about -1 to 1."""
-    wide = width * rng.uniform(0.75, 1.25, number)
-    shown = np.clip(8 * wide, 0.02, 0.12)
-    low, high = HAIR_U
-    middle = (low + high) / 2 + (high - low) / 2 * np.clip(place + rng.normal(0, 0.25, number), -1, 1)
-    return Look(wide, rng.normal(0, 0.25, number), np.clip(middle, low + shown / 2, high - shown / 2), shown)
+def _fibres(strands: Strands, radius: float, place: Array, rng: np.random.Generator) -> Fibres:
+    """Strands of about `radius`, whose colour follows `place` (N,), about -1 to 1."""
+    number = len(strands.points)
+    tone = np.clip(place + rng.normal(0, 0.04, number), -1, 1)
+    return Fibres(strands, radius * rng.uniform(0.7, 1.2, number), tone, rng.normal(0, 0.0005, number))

@@ -50,7 +50,8 @@ class Looks:
 
 def draw_looks(rng: np.random.Generator, wanted: Wanted = ANYONE) -> Looks:
     """An adult. Stature as in European and American surveys: men 1.76 +- 0.07 m, women 1.63 +- 0.065 m, less with age."""
-    male = _choose({"male": 1.0, "female": 1.0}, rng, wanted.sex) == "male"
+    skirts = set(wanted.garments or "any") <= {"skirt", "dress"}
+    male = _choose({"male": 0.05 if skirts and not wanted.sex else 1.0, "female": 1.0}, rng, wanted.sex) == "male"
     age = round(_within(stats.beta(1.2, 2.35, 18, 72), wanted.age, rng))
     mean, spread = (1.76, 0.07) if male else (1.63, 0.065)
     stature = _within(stats.norm(mean - 0.0006 * max(0, age - 45), spread), wanted.stature_m or STATURE_M, rng)

@@ -1,5 +1,6 @@
 """Which look every piece of a person has, and how many texels of the atlas it gets."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,18 @@ from scans.people import skin
 from scans.people.accessories.wearer import Item
 from scans.people.atlas import Chart, Look, Painting
 from scans.people.complexion import draw_complexion
-from scans.people.eyes import IRISES, Eye
+from scans.people.eyes import Eye, draw_iris
 from scans.people.fabric import draw_fabric
-from scans.people.garments import APART_M
-from scans.people.hairtexture import ROUGHNESS, paint
+from scans.people.hairtexture import ROUGHNESS, HairLook, paint
 from scans.people.looks import Looks
+from scans.people.outline import outlines
 from scans.people.palette import HAIR_COLOURS
+from scans.people.panels import APART_M, PANELS
 from scans.people.surface import Surface
 from scans.people.wardrobe import Outfit
 
 METRE = 1000.0  # texels a metre of cloth gets, in proportion to the others
-UNIT = {"hair": 300.0, "teeth": 40.0, "tongue": 40.0, "eyes": 160.0}  # texels of a picture's edge, in the same proportion
+UNIT = {"hair": 560.0, "teeth": 40.0, "tongue": 40.0, "eyes": 160.0}  # texels of a picture's edge, in the same proportion
 STUFF = {"knit": "rib knit", "cloth": "twill", "leather": "leather", "rubber": "rubber", "straw": "linen", "felt": "wool"}
 
 
@@ -26,14 +28,11 @@ def look_of(canvas: skin.Canvas, looks: Looks, outfit: Outfit, rng: np.random.Ge
     """The looks of skin, eyes, hair, teeth, tongue and garments by kind."""
     shade = np.array(HAIR_COLOURS[looks.hair_colour]) * rng.uniform(0.85, 1.15)
     complexion = draw_complexion(looks.tone, looks.sex, looks.age, shade, looks.stubble, 0.55 if looks.hair == "shaved" else 0.0, rng)
-    light = [name for name in IRISES if "brown" not in name]
-    dark = [name for name in IRISES if "brown" in name]
-    iris = rng.choice(light + dark if looks.tone < 3 else dark)
     scalp = np.clip(skin.encoded(complexion.base), 0, 1)
     return {
         "skin": skin.Skin(canvas, complexion, rng),
-        "eyes": Eye(np.array(IRISES[str(iris)]), looks.age, rng),
-        "hair": Painting(paint(shade, scalp, looks.grey, 384, rng), float(rng.uniform(*ROUGHNESS)), 0.2, 0.0),
+        "eyes": Eye(draw_iris(looks.tone, rng), looks.age, rng),
+        "hair": HairLook.of(paint(shade, scalp, looks.grey, 512, rng), float(rng.uniform(*ROUGHNESS))),
         "teeth": Painting(_flat((0.80, 0.76, 0.68)), 0.25),
         "tongue": Painting(_flat((0.55, 0.25, 0.24)), 0.4),
         **{garment.cut.kind: garment.look for garment in outfit.garments},
@@ -57,7 +56,7 @@ def chart_of(surface: Surface, look: Any, kind: str) -> Chart:
         return Chart(painted, uv, np.zeros(len(uv), int), {0: 60.0 if plain else 500.0})
     patch = np.round(uv[:, 0, 0] / APART_M).astype(int)
     uv = uv - np.stack([patch * APART_M, 0.0 * patch], axis=-1)[:, None]
-    return Chart(look, uv, patch, dict.fromkeys(range(3), METRE))
+    return Chart(replace(look, lines=outlines(surface)), uv, patch, dict.fromkeys(range(PANELS), METRE))
 
 
 def _stuff(item: Item) -> Look:

@@ -8,7 +8,7 @@ from datasets.conventions import Array
 #: sRGB of hair, by name.
 HAIR_COLOURS = {
     "black": (0.045, 0.036, 0.032), "dark brown": (0.12, 0.075, 0.05), "brown": (0.24, 0.15, 0.09), "chestnut": (0.30, 0.15, 0.08),
-    "blond": (0.62, 0.47, 0.29), "red": (0.44, 0.18, 0.08), "grey": (0.47, 0.46, 0.45), "white": (0.78, 0.77, 0.74),
+    "blond": (0.70, 0.56, 0.37), "red": (0.44, 0.18, 0.08), "grey": (0.47, 0.46, 0.45), "white": (0.78, 0.77, 0.74),
 }  # fmt: skip
 #: What most clothes are: (sRGB, weight).
 NEUTRALS = [

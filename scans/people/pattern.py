@@ -46,8 +46,10 @@ def _plain(grid: Grid, p: Pattern) -> Array:
 
 
 def _melange(grid: Grid, p: Pattern) -> Array:
-    fleck = grid.noise(4, 0.0010, 3.0) + 0.3 * grid.noise(5, 0.0030, 2.0)
-    return _mix(p.colours[0], p.colours[0] * 0.45 + 0.55 * p.colours[1], np.clip(0.30 + 0.16 * fleck, 0, 1))
+    """Yarn spun of two colours of fibres: fine streaks along the courses."""
+    fleck = 0.7 * grid.noise(4, 0.005, 0.15) + grid.noise(5, 0.0014)
+    second = p.colours[0] + np.clip(p.colours[1] - p.colours[0], -0.35, 0.35)
+    return _mix(p.colours[0], second, np.clip(0.30 + 0.10 * fleck, 0, 1))
 
 
 def _even(along: str) -> Callable[[Grid, Pattern], Array]:

@@ -16,15 +16,18 @@ from scans.people.accessories.wearer import Item, Wearer
 from scans.people.atlas import Chart, bake
 from scans.people.body import Body, Shaped
 from scans.people.dressing import UNDER_M, Dresser
-from scans.people.expressions import draw_face
+from scans.people.expressions import draw_face, open_eyes
 from scans.people.eyes import eye_uv
+from scans.people.features import draw_features, featured
 from scans.people.garments import LOWER, inside
 from scans.people.labels import Label
 from scans.people.last import Misfit
 from scans.people.looks import Looks, draw_looks
 from scans.people.painting import chart_of, look_of
+from scans.people.panels import cloth_uv, seamed
 from scans.people.pose import PoseError, draw_pose, take
 from scans.people.regions import regions
+from scans.people.silhouette import hole
 from scans.people.surface import Surface, keep_faces, merge, normals, triangulate
 from scans.people.wanted import Wanted
 from scans.people.wardrobe import Outfit, draw_outfit
@@ -79,7 +82,9 @@ class Studio:
         self.quads = triangulate(self.body.groups["body"])
         arm = self.body.weight_of("shoulder01", "upperarm", "lowerarm", "wrist", "finger", "metacarpal")
         arm = arm * np.clip((np.abs(self.body.template[:, 0]) - 0.10) / 0.06, 0, 1)  # shoulder blades are trunk
+        self.body.parts["helper-tights"] = tights = seamed(self.body.parts["helper-tights"])
         at = {name: regions(self.body, part.template, part.matrix @ arm) for name, part in self.body.parts.items()}
+        self.body.parts["helper-tights"] = replace(tights, uv=cloth_uv(at["helper-tights"], tights.faces))
         self.at = at["body"]
         weights = np.asarray(self.body.parts["helper-tights"].matrix @ self.body.bone_weights)
         self.dresser = Dresser(self.body, self.quads, at["helper-tights"], weights, quality)
@@ -124,12 +129,12 @@ class Studio:
         choice = draw_accessories(rng, looks.sex, looks.age, bool(outfit.tucked), collar, looks.hair, pose)
         pose = with_grips(pose, choice)
         expression, face = draw_face(rng)
-        shaped = self._shape(looks, face)
+        shaped = self._shape(looks, face, rng)
         base, bones = take(shaped, pose)
         worn = self.dresser.dress(outfit, shaped, bones)
         heads = shaped.rest_bone_poses[0, :, :3, 3].numpy()
         wearer = Wearer.of(self.body, self.ears, heads, base, bones, list(worn.values()))
-        feet = shoes.make(wearer, shoes.draw_shoes(rng, looks.sex, outfit.bare_legs))
+        feet = shoes.make(wearer, shoes.draw_shoes(rng, looks.sex, outfit.bare_legs), draft=self.quality == "draft")
         waistband = next(
             (worn[g.cut.kind] for g in outfit.garments if g.cut.name == "bottom" and g.cut.kind != "briefs" and not g.cut.length), None
         )
@@ -151,13 +156,17 @@ class Studio:
         }  # fmt: skip
         return self._stand(self._baked(made), base, attributes)
 
-    def _shape(self, looks: Looks, face: dict[str, float]) -> Shaped:
-        """A body of the drawn stature: anny's height slider is nearly linear, so two bodies find it."""
+    def _shape(self, looks: Looks, face: dict[str, float], rng: np.random.Generator) -> Shaped:
+        """A body of the drawn stature, with features of its own: anny's height slider is nearly linear, so two bodies find it."""
+        offset = draw_features(self.body, rng)
         sliders = np.array([0.3, 0.6])
         used = np.unique(self.quads)
-        statures = [np.ptp(self.body.shape({**looks.phenotype, "height": h}, {}).rest_vertices[0, used, 2].numpy()) for h in sliders]
+        bodies = [featured(self.body.shape({**looks.phenotype, "height": h}, {}), offset).rest_vertices[0].numpy() for h in sliders]
+        statures = [np.ptp(rest[used, 2]) for rest in bodies]
         slider = float(np.clip(sliders[0] + (looks.stature - statures[0]) * np.diff(sliders)[0] / np.diff(statures)[0], 0, 1))
-        return self.body.shape({**looks.phenotype, "height": round(slider, 6)}, face)
+        lids = open_eyes(self.body, self.lashes, bodies[0], looks.age, rng)
+        actions = {name: face.get(name, 0.0) + lids.get(name, 0.0) for name in {**face, **lids}}
+        return featured(self.body.shape({**looks.phenotype, "height": round(slider, 6)}, actions), offset)
 
     def _bare(self, outfit: Outfit, worn: dict[str, Surface], base: Array, in_shoes: Array) -> tuple[Surface, Array]:
         """The skin that is not under clothes, with a rim below every edge that is pressed in a little; and its labels."""
@@ -232,6 +241,8 @@ class Studio:
         head = base[self.head] + shift
         centre, radius = (head.min(axis=0) + head.max(axis=0)) / 2, float(np.ptp(head[:, 2]) / 2)
         placed = [replace(part, vertices=np.round(part.vertices + shift, 6)) for part in parts]
+        if inside_out := hole(placed):
+            raise BadPerson(f"{inside_out} is seen from the inside")
         points = keypoints.named(self.keypoints @ base + shift)
         bounds = (_point(low + shift), _point(high + shift))
         return Person(Mesh(placed), float(high[2] - low[2]), bounds, _point(centre), round(radius, 4), points, attributes)

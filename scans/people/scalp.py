@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from datasets.conventions import Array
@@ -13,7 +14,11 @@ RADIUS_M = 0.105  # of the skull, about
 EYE = np.array([0.0313, -0.1142, 0.7332])  # the left one
 
 #: Hairline: azimuth from the face (degrees) -> elevation above the centre of the skull (degrees).
-LINE = np.array([[0, 36], [22, 35], [42, 30], [56, 18], [70, 0], [80, -12], [88, 4], [105, 6], [118, -14], [132, -36], [180, -42]], float)
+LINE = np.array(
+    [[0, 36], [22, 35], [42, 30], [56, 18], [70, 0], [75, -16], [83, -18], [88, 4], [105, 6], [118, -14], [132, -36], [180, -42]], float
+)
+_AROUND = np.arange(0.0, 181.0)
+_LINE = gaussian_filter1d(np.interp(_AROUND, LINE[:, 0], LINE[:, 1]), 2.5, mode="nearest")
 #: Where a hairline recedes first: the temples; the crown is the middle of a bald patch.
 TEMPLE_DEG = (38.0, 16.0)
 CROWN = np.array([0.0, 0.45, 0.89])
@@ -79,7 +84,7 @@ def hairline(template: Array, recession: float = 0.0, crown: float = 0.0) -> Arr
     """
     azimuth, elevation, radius = spherical(template)
     side = np.abs(azimuth)
-    line = np.interp(side, LINE[:, 0], LINE[:, 1])
+    line = np.interp(side, _AROUND, _LINE)
     back = np.exp(-(((side - TEMPLE_DEG[0]) / TEMPLE_DEG[1]) ** 2)) + 0.45 * (side < TEMPLE_DEG[0]) * (1 - side / TEMPLE_DEG[0])
     level = np.deg2rad(elevation - line) * 0.1 - recession * back
     if crown:
@@ -94,7 +99,7 @@ def beard_line(template: Array) -> Array:
     back = y + 0.14
     upper = 0.684 + 0.75 * np.maximum(back - 0.035, 0) - np.interp(x, [0.018, 0.036], [-0.003, 0.012]) - z
     lower = z - (0.625 + 0.30 * np.maximum(back - 0.02, 0))
-    return np.where(np.linalg.norm(template - CENTRE, axis=1) < 0.2, np.minimum.reduce([upper, lower, -0.015 - y]), -0.1)
+    return np.where(np.linalg.norm(template - CENTRE, axis=1) < 0.2, np.minimum.reduce([upper, lower, -0.028 - y]), -0.1)
 
 
 def spherical(template: Array) -> tuple[Array, Array, Array]:

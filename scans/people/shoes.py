@@ -6,11 +6,12 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from datasets.conventions import Array
-from scans.people.accessories.shapes import closed, merged, slab, superellipse, sweep, unit
+from scans.people.accessories.shapes import closed, merged, slab, unit
 from scans.people.accessories.wearer import Item, Wearer, band
+from scans.people.lacing import laces, tongue
 from scans.people.last import COLUMNS, Foot, Form, upper
 from scans.people.soles import even, leather_sole, outline, rubber_sole, stack
-from scans.people.surface import Surface, normals
+from scans.people.surface import Surface
 
 #: In the order of Form's fields.
 FORMS = {
@@ -53,13 +54,17 @@ class Footwear:
         return level
 
 
-def make(wearer: Wearer, choice: ShoeChoice) -> Footwear:
-    """A pair of shoes on a wearer's feet; their soles end `FORMS[kind].sole` below the bare feet."""
+def make(wearer: Wearer, choice: ShoeChoice, *, draft: bool = False) -> Footwear:
+    """A pair of shoes on a wearer's feet; their soles end `FORMS[kind].sole` below the bare feet.
+
+    Some 8,000 to 15,000 faces, 4,000 to 9,000 in a draft.
+    """
+    coarse = 2 if draft else 1
     pieces: dict[str, list[tuple[Surface, Array, float, str]]] = {}
     openings = {}
     for side in (1, -1):
         foot = Foot.of(wearer, side)
-        made, opening = _sandal(foot, choice) if choice.kind == "sandals" else _shoe(foot, choice)
+        made, opening = _sandal(foot, choice, coarse) if choice.kind == "sandals" else _shoe(foot, choice, coarse)
         if opening is not None:
             openings[side] = (foot, *opening)
         for name, (surface, colour, rough, stuff) in made.items():
@@ -71,43 +76,51 @@ def make(wearer: Wearer, choice: ShoeChoice) -> Footwear:
 Made = dict[str, tuple[Surface, Array, float, str]]
 
 
-def _shoe(foot: Foot, choice: ShoeChoice) -> tuple[Made, tuple[Array, Array]]:
+def _shoe(foot: Foot, choice: ShoeChoice, coarse: int) -> tuple[Made, tuple[Array, Array]]:
     form = FORMS[choice.kind]
     grid, point, out = upper(foot, form)
     leather = choice.kind not in ("sneakers", "high-tops")
     stuff, rough = ("leather", 0.35) if leather else ("cloth", 0.7)
-    made: Made = {"upper": (_body(grid, out), choice.upper, rough, stuff)}
-    for name, surface in (leather_sole if leather else rubber_sole)(outline(grid, form), form, foot.length).items():
+    made: Made = {"upper": (_body(grid, out, coarse), choice.upper, rough, stuff)}
+    for name, surface in (leather_sole if leather else rubber_sole)(outline(grid, form)[:: 2 * coarse], form, foot.length).items():
         made[name] = (surface, choice.trim if name == "outsole" and not leather else choice.sole, 0.6, "rubber")
     throat = int(np.argmax(np.linalg.norm(np.diff(grid[:, 0], axis=0), axis=1)[14:] < 0.0035)) + 14  # where slices begin to fan
     if choice.kind in LACED:
         made["laces"] = (
-            _laces(grid, throat, 4 if choice.kind == "high-tops" else 0),
+            laces(grid, throat, 4 if choice.kind == "high-tops" else 0, coarse),
             choice.sole if not leather else 0.6 * choice.upper,
             0.8,
             "cloth",
         )
-        made["tongue"] = (_tongue(grid, throat, out), choice.upper * 0.95, rough, stuff)
+        made["tongue"] = (tongue(grid, throat, out), choice.upper * 0.95, rough, stuff)
         stays = [_overlay(grid, slice(throat - 9, throat + 1), columns, 0.0014) for columns in (range(4, 10), range(-9, -3))]
         made["stays"] = (merged(stays), choice.upper if leather else choice.trim, rough, "leather")
     if not leather:
         heel = _overlay(grid, slice(throat + 8, len(grid) - 2), range(COLUMNS // 2 - 12, COLUMNS // 2 + 13), 0.0014)
         made["counter"] = (heel, choice.trim, 0.5, "leather")
     if choice.kind == "ankle boots":  # elastic at the sides
-        sides = [_overlay(grid, slice(len(grid) - 12, len(grid) - 1), range(middle - 5, middle + 6), 0.0010) for middle in (14, -14)]
+        rows = slice(len(grid) - 12, len(grid) - 1)
+        sides = [_overlay(grid, rows, range(middle - 5, middle + 6), 0.0010) for middle in (14, -14)]
         made["gore"] = (merged(sides), 0.5 * choice.upper, 0.9, "knit")
     if choice.kind == "loafers":
         strap = _overlay(grid, slice(throat - 5, throat - 2), range(-17, 18), 0.0018)
         made["strap"] = (strap, choice.upper * 0.9, 0.35, "leather")
     if choice.kind == "oxfords":
-        made["cap"] = (_edge(grid[11:13]), choice.upper * 0.9, 0.3, "leather")
+        made["cap"] = (_edge(grid[11:13, :: 2 * coarse]), choice.upper * 0.9, 0.3, "leather")
     if choice.socks is not None:
         made["socks"] = (_sock(foot), choice.socks, 0.95, "knit")
     return made, (point, out)
 
 
-def _body(grid: Array, out: Array) -> Surface:
+def _thin(grid: Array, rows: int, columns: int, loop: bool = False) -> Array:
+    """Every so many rows and columns of a grid (R,C,3), the last ones among them; loop: columns go round."""
+    kept = [np.unique(np.append(np.arange(0, count, every), count - 1)) for count, every in zip(grid.shape, (rows, columns), strict=False)]
+    return np.asarray(grid[kept[0]][:, ::columns] if loop else grid[kept[0]][:, kept[1]])
+
+
+def _body(grid: Array, out: Array, coarse: int) -> Surface:
     """The upper with a rolled edge and an inside; the leg goes through its bottom."""
+    grid = np.concatenate([grid[:6], _thin(grid[6:], 1 + coarse, 1)])[:, :: 1 + coarse]  # the tip is round
     collar = grid[-1]
     centre = collar.mean(axis=0)
     inward = unit(centre - collar)
@@ -118,7 +131,8 @@ def _body(grid: Array, out: Array) -> Surface:
 
 def _overlay(grid: Array, rows: slice, columns: range, thickness: float) -> Surface:
     """A piece sewn onto the upper."""
-    return slab(grid[rows][:, np.array(columns) % COLUMNS], thickness, around=grid.mean(axis=(0, 1)))
+    piece = _thin(grid[rows][:, np.array(columns) % COLUMNS], 2, 2)  # coarser, and its two sides would cross
+    return slab(piece, thickness, around=grid.mean(axis=(0, 1)))
 
 
 def _edge(rows: Array) -> Surface:
@@ -127,78 +141,23 @@ def _edge(rows: Array) -> Surface:
     return slab(across, 0.0010, loop=True)
 
 
-def _at(grid: Array, row: Array, column: Array, lift: float) -> Array:
-    """Points (N,3) over the upper at fractional rows and columns, `lift` metres outside."""
-    index = np.arange(grid.shape[0] * grid.shape[1]).reshape(grid.shape[:2])
-    a, b = index[:-1, :], index[1:, :]
-    right = np.roll(index, -1, axis=1)
-    faces = np.concatenate(
-        [np.stack([a, right[:-1], b], axis=-1).reshape(-1, 3), np.stack([right[:-1], right[1:], b], axis=-1).reshape(-1, 3)]
-    )
-    normal = normals(grid.reshape(-1, 3), faces).reshape(grid.shape)
-    if np.einsum("i,i->", normal[len(grid) // 3, 0], [0.0, 0, 1]) < 0:
-        normal = -normal
-    r, c = np.floor(row).astype(int), np.floor(column).astype(int)
-    fr, fc = (row - r)[:, None], (column - c)[:, None]
-
-    def pick(values: Array) -> Array:
-        values = values[:, np.arange(-1, COLUMNS + 1) % COLUMNS]
-        top = values[r, (c + 1) % (COLUMNS + 2)] * (1 - fc) + values[r, (c + 2) % (COLUMNS + 2)] * fc
-        low = values[r + 1, (c + 1) % (COLUMNS + 2)] * (1 - fc) + values[r + 1, (c + 2) % (COLUMNS + 2)] * fc
-        return np.asarray(top * (1 - fr) + low * fr)
-
-    centred = np.roll(grid, COLUMNS // 2, axis=1), np.roll(normal, COLUMNS // 2, axis=1)
-    c = c + COLUMNS // 2
-    place, out = pick(centred[0]), pick(centred[1])
-    return np.asarray(place + lift * out)
-
-
-def _laces(grid: Array, throat: int, shaft: int) -> Surface:
-    """Bars across the throat, and up the last `shaft` rows, crossing; and a bow."""
-    t = np.linspace(0, 1, 9)
-    profile = superellipse(0.0058, 0.0024, 3.0, 10)
-    pieces = []
-    for row in (*range(throat - 9, throat - 1, 2), *range(len(grid) - shaft - 1, len(grid) - 3, 1)):
-        for sign in (1, -1):
-            path = _at(grid, row + 2.0 * t, sign * (5.5 - 11 * t), 0.0030 + 0.0008 * sign)
-            pieces.append(sweep(path, profile, np.array([0.0, 0.2, 1])))
-    knot = _at(grid, np.array([len(grid) - 2.5 if shaft else throat - 0.5]), np.array([0.0]), 0.006)[0]
-    turn = np.linspace(0, 2 * np.pi, 25)[1:-1]
-    for sign in (1, -1):
-        loop = knot + np.stack([sign * 0.017 * (1 - np.cos(turn)), 0.012 * np.sin(turn) + 0.006 * (1 - np.cos(turn)),
-                                -0.006 * (1 - np.cos(turn)) + 0.001 * np.sin(turn)], axis=1)  # fmt: skip
-        end = knot + np.stack([sign * 0.026 * t, 0.030 * t, 0.004 * np.sin(3 * t) - 0.016 * t * t], axis=1)
-        pieces += [sweep(path, superellipse(0.0042, 0.0026, 3.0, 10), np.array([0.0, 0.3, 1])) for path in (loop, end)]
-    return merged(pieces)
-
-
-def _tongue(grid: Array, throat: int, out: Array) -> Surface:
-    """A padded flap under the laces that comes out at the top."""
-    columns = np.linspace(-5.0, 5.0, 9)
-    rows = [_at(grid, np.full(9, float(row)), columns, 0.0004) for row in range(throat - 8, throat + 1)]
-    last, before = rows[-1], rows[-3]
-    direction = unit(unit(last - before) + out + np.array([0.0, 0.15, 0.1]))
-    rows += [last + direction * step for step in (0.006, 0.012, 0.018, 0.023)]
-    return slab(np.stack(rows), 0.0028, around=grid.mean(axis=(0, 1)))
-
-
 def _sock(foot: Foot) -> Surface:
     """A tube of knit from inside the shoe up to mid-calf's beginning."""
     soup = foot.vertices, foot.faces[(foot.vertices[foot.faces, 1] < 0.52 * foot.length).all(axis=1)]
     shin = foot.shin()
     ankle = np.array([0.0, float(np.median(foot.vertices[(foot.vertices[:, 2] > 0.09) & (foot.vertices[:, 2] < 0.1), 1])), 0.055])
-    ring = band(soup, ankle, shin, np.array([0.0, 1, 0]), np.linspace(-0.016, 0.10, 15), 48, 0.0018)
+    ring = band(soup, ankle, shin, np.array([0.0, 1, 0]), np.linspace(-0.016, 0.10, 7), 28, 0.0018)
     return slab(ring, 0.0016, loop=True)
 
 
-def _sandal(foot: Foot, choice: ShoeChoice) -> tuple[Made, None]:
+def _sandal(foot: Foot, choice: ShoeChoice, coarse: int) -> tuple[Made, None]:
     """A footbed and three straps; toes stay bare."""
     form = FORMS["sandals"]
     low = foot.vertices[foot.vertices[:, 2] < 0.02][:, :2]
     hull = low[ConvexHull(low).vertices]
     angle = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    outline = even(hull[np.argmax(direction @ hull.T, axis=1)] + (form.welt + 0.003) * direction)
+    outline = even(hull[np.argmax(direction @ hull.T, axis=1)] + (form.welt + 0.003) * direction)[:: 2 * coarse]
     top, bottom = np.full(len(outline), 0.0005), np.full(len(outline), -form.sole)
     rows = [(-0.02, top), (-0.004, top), (-0.001, top + 0.0015), (0.0, top), (0.0, bottom + 0.002), (-0.001, bottom), (-0.02, bottom)]
     made: Made = {"sole": (stack(outline, rows), choice.sole, 0.8, "rubber")}
@@ -207,12 +166,12 @@ def _sandal(foot: Foot, choice: ShoeChoice) -> tuple[Made, None]:
     for y, lean, width in ((0.70, 0.15, 0.032), (0.50, -0.45, 0.028)):
         origin = np.array([0.0, y * foot.length, 0.0])
         extra = np.array([[x, origin[1], -0.004] for x in (low[:, 0].min() * 0.9, low[:, 0].max() * 0.9)])
-        grid = band(below, origin, np.array([0.0, 1, lean]), np.array([1.0, 0, 0]), np.linspace(-0.5, 0.5, 5) * width, 96, 0.0006, extra)
+        offsets = np.linspace(-0.5, 0.5, 5) * width
+        grid = band(below, origin, np.array([0.0, 1, lean]), np.array([1.0, 0, 0]), offsets, 60 // coarse, 0.0006, extra)
         straps.append(slab(np.stack([np.column_stack([r[:, 0], r[:, 1], np.maximum(r[:, 2], -0.006)]) for r in grid]), 0.0024, loop=True))
     heel = np.array([0.0, 0.06, 0.07])
-    ring = band(
-        (foot.vertices, foot.faces), heel, np.array([0.0, 0.35, 1]), np.array([0.0, 1, 0]), np.linspace(-0.008, 0.008, 4), 96, 0.0008
-    )
+    up, offsets = np.array([0.0, 0.35, 1]), np.linspace(-0.008, 0.008, 3)
+    ring = band((foot.vertices, foot.faces), heel, up, np.array([0.0, 1, 0]), offsets, 60 // coarse, 0.0008)
     straps.append(slab(ring, 0.0022, loop=True))
     made["straps"] = (merged(straps), choice.upper, 0.45, "leather")
     return made, None

@@ -15,10 +15,12 @@ from scans.people.body import DATA, Body
 from scans.people.complexion import BLOOD, MELANIN, Complexion, encoded
 from scans.people.grain import Noise, bump, ease
 from scans.people.hair import beard_line, hairline
+from scans.people.labels import MOUTH_LINE
 from scans.people.relief import draw_lines, relief
 from scans.people.surface import normals
 
 MASKS = ("lips", "fingernails", "toenails", "ears", "eyelids", "inside-mouth")
+SOFT_LIPS = 3.0  # texels of a mask
 MAP = 1024  # texels of the maps that all people share; masks have twice as many
 FACE, HEAD = np.array([[0.745, 0.37], [0.985, 0.63]]), np.array([[0.63, 0.12], [1.0, 0.84]])  # windows of MakeHuman's layout
 
@@ -34,7 +36,9 @@ class Canvas:
         self.map, _ = rasterise(part.uv, values[part.faces], MAP)
         length = np.stack([np.linalg.norm(np.gradient(self.map[..., :3], axis=axis), axis=-1) for axis in (1, 0)], axis=-1) * MAP
         self.metres = cv2.blur(np.clip(length, 0.3, 4.0).astype(np.float32), (9, 9))
-        self.masks = {name: (mask(name, 2 * MAP) * 255).astype(np.uint8) for name in MASKS}
+        masks = {name: mask(name, 2 * MAP) for name in MASKS}
+        masks["lips"] = np.asarray(cv2.GaussianBlur(masks["lips"], (0, 0), SOFT_LIPS))
+        self.masks = {name: (image * 255).astype(np.uint8) for name, image in masks.items()}
         self.joints = body.joints
 
     def place(self, uv: Array) -> Place:
@@ -75,7 +79,7 @@ class Skin:
         light = c.base.astype(np.float32) * np.exp(-melanin[..., None] * MELANIN - blood[..., None] * BLOOD)
         image = encoded(np.clip(light, 0.004, 0.9))
         nails = np.maximum(at.masks["fingernails"], at.masks["toenails"])
-        rough = 0.55 - c.shine + 0.03 * middle + 0.05 * fine - 0.10 * region.oily - 0.16 * at.masks["lips"] - 0.24 * nails
+        rough = 0.53 - c.shine + 0.03 * middle + 0.05 * fine - 0.12 * region.oily - 0.08 * at.masks["lips"] - 0.20 * nails
         image, rough = self._made_up(region, image, rough, fine)
         image = self._hairs(region, image, middle, texel)
         return Texels(np.clip(image, 0, 1), np.clip(rough, 0.2, 0.8), height), at.metres
@@ -90,7 +94,7 @@ class Skin:
         blood *= 1 - 0.5 * dark
         flush, shade, knuckles, palms = region.flush, region.shade, region.knuckles, region.palms
         blood += (1 - 0.6 * dark) * (
-            c.flush * (0.34 * flush + 0.16 * masks["ears"]) + 0.22 * knuckles + (0.20 + 0.6 * dark**2) * palms - 0.16 * region.pale
+            c.flush * (0.38 * flush + 0.30 * masks["ears"]) + 0.22 * knuckles + (0.20 + 0.6 * dark**2) * palms - 0.16 * region.pale
         )
         blood += 0.12 * shade + 0.22 * masks["eyelids"]
         melanin += (
@@ -101,9 +105,11 @@ class Skin:
         lips = masks["lips"] * np.clip(1.0 + 0.05 * small - 0.06 * fine, 0.5, 1.3)
         melanin = melanin * (1 - 0.5 * masks["lips"]) + c.lips[0] * lips
         blood = blood + c.lips[1] * lips * (1 - 0.35 * dark)
+        seam = masks["lips"] * bump(p[..., 2] - np.interp(np.abs(p[..., 0]), *MOUTH_LINE.T), 0.0016)  # little light gets there
+        melanin, blood = melanin + 0.7 * seam, blood + 0.5 * seam
         nails, inside = np.maximum(masks["fingernails"], masks["toenails"]), masks["inside-mouth"]
         melanin, blood = melanin - (0.10 + 0.7 * dark**2) * nails, blood + 0.12 * nails
-        return melanin * (1 - inside) + 0.9 * inside, blood * (1 - inside) + 1.6 * inside
+        return melanin * (1 - inside) + 0.35 * inside, blood * (1 - inside) + 1.1 * inside
 
     def _spots(self, region: Anatomy, flush: Array, broad: Array, middle: Array, fine: Array, texel: float) -> Array:
         """Melanin (H,W) of freckles, age spots and moles."""
@@ -113,8 +119,8 @@ class Skin:
             likely = ease(0.35 + 0.4 * broad + 0.9 * flush) * c.freckles
             total += 0.42 * likely * ease((self.noises[3](p, 0.0030, texel) - 0.8) / 0.9)
         if c.age > 45:
-            aged = ease((self.noises[2](p, 0.0075, texel) - 1.5) / 0.7) * ease(0.5 + 0.6 * middle)
-            total += 0.40 * aged * np.float32(min((c.age - 45) / 35, 1.0))
+            aged = ease((self.noises[2](p, 0.0055, texel) - 1.5) / 0.7) * ease(0.5 + 0.6 * middle)
+            total += 0.26 * aged * np.float32(min((c.age - 45) / 35, 1.0))
         distance, which = self.moles.query(p, distance_upper_bound=0.006)
         size = np.append(self.mole_sizes, 0.0)[which]
         mole = ease((size * (1 + 0.15 * fine) - distance) / 0.0006 + 0.5) * (size > 0)
@@ -140,7 +146,7 @@ class Skin:
         arch = eye[2] + 0.019 + self.brow[0] - 9.0 * np.maximum(across - 0.006, 0) ** 2 - 1.5 * np.minimum(across, 0) ** 2
         width = self.brow[1] * np.interp(across, [-0.022, -0.014, 0.006, 0.026], [0.6, 1.0, 0.85, 0.25])
         brow = bump(z - arch, width) * ease((across + 0.024) / 0.008) * ease((0.028 - across) / 0.010) * (y < eye[1] + 0.03)
-        image = blend(image, np.clip(brow * (0.55 + 0.10 * grain), 0, 0.85), c.hair * 0.8)
+        image = blend(image, np.clip(brow * (0.68 + 0.10 * grain), 0, 0.85), c.hair * 0.8)
         image = blend(image, np.clip((0.0024 - at.to_lashes) / 0.0014, 0, 1) * 0.6, np.minimum(c.hair, 0.25) * 0.4)
         flat, bare = region.position.reshape(-1, 3), 1 - np.maximum(at.masks["lips"], at.masks["ears"])
         for line, width_m, start, amount in ((hairline, 0.018, 0.6, c.stubble), (beard_line, 0.016, 0.25, c.beard)):
@@ -161,7 +167,7 @@ def patches(uv: Array) -> Array:
 def density(uv: Array, patch: Array, metre: float) -> dict[int, float]:
     """Texels per unit of MakeHuman's layout for each patch, where cloth has `metre` texels a metre."""
     head = ((uv > HEAD[0]) & (uv < HEAD[1])).all(axis=(1, 2))
-    return {int(p): metre * (3.2 if p == 0 else 1.1 if head[patch == p].all() else 1.9) for p in np.unique(patch)}
+    return {int(p): metre * (4.6 if p == 0 else 1.1 if head[patch == p].all() else 1.9) for p in np.unique(patch)}
 
 
 def mask(name: str, size: int) -> Array:

@@ -43,9 +43,9 @@ def rubber_sole(outline: Array, form: Form, length: float) -> dict[str, Surface]
     spring = 0.010 * np.clip((t - 0.78) / 0.25, 0, 1) ** 2 + 0.004 * np.clip((0.08 - t) / 0.1, 0, 1)
     top = 0.008 + 0.004 * np.clip((t - 0.85) / 0.2, 0, 1) + 0.004 * np.clip((0.15 - t) / 0.2, 0, 1) + ground(form, outline[:, 1], length)
     low = -form.sole + 0.005 + spring
-    middle = [(0.0, top), (0.0012, top - 0.001), (0.0016, top - 0.003), (0.0006, top - 0.004), (0.0022, 0.6 * top + 0.4 * low),
-              (0.0030, 0.25 * top + 0.75 * low), (0.0024, low + 0.001), (0.001, low)]  # fmt: skip
-    tread = [(0.0012, low + 0.001), (0.0026, low), (0.0026, low - 0.0035), (0.0012, low - 0.005)]
+    middle = [(0.0, top), (0.0014, top - 0.0015), (0.0006, top - 0.004), (0.0026, 0.45 * top + 0.55 * low), (0.0024, low + 0.001),
+              (0.001, low)]  # fmt: skip
+    tread = [(0.0026, low), (0.0026, low - 0.0035), (0.0012, low - 0.005)]
     return {"midsole": stack(outline, [(-0.012, top), *middle, (-0.012, low)]), "outsole": stack(outline, [(-0.012, low), *tread])}
 
 
@@ -58,7 +58,7 @@ def leather_sole(outline: Array, form: Form, length: float) -> dict[str, Surface
     ring = [(-0.012, top), (-0.0006, top), (0.0, top - 0.0007), (0.0002, low + 0.0012), (-0.0008, low), (-0.012, low)]
     sole = stack(outline, [(off + waist, z) for off, z in ring])
     order = np.roll(outline, -int(np.argmax(outline[:, 1])), axis=0)
-    back = even(order[order[:, 1] < 0.27 * length])
+    back = even(order[order[:, 1] < 0.27 * length])[:: 240 // len(outline)]
     heights = np.full(len(back), -form.fore + 0.002), np.full(len(back), -form.sole)
     block = [(-0.003, heights[0]), (-0.0012, heights[0]), (-0.0022, heights[1] + 0.0012), (-0.003, heights[1])]
     return {"sole": sole, "heel": stack(back, block)}

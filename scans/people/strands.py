@@ -74,17 +74,22 @@ class Combing:
 
 def sow(faces: Array, position: Array, normal: Array, template: Array, level: Array, spacing: float, rng: np.random.Generator) -> Roots:
     """Roots about `spacing` metres apart wherever the vertices' `level` (V,) is positive, evenly but at random."""
+    roots = scatter(faces, position, normal, template, level, spacing / 2, rng)
+    return roots.pick(apart(roots.position, 0.8 * spacing))
+
+
+def scatter(faces: Array, position: Array, normal: Array, template: Array, level: Array, spacing: float, rng: np.random.Generator) -> Roots:
+    """Roots at random, one for every `spacing` by `spacing` metres of the skin where the vertices' `level` (V,) is positive."""
     faces = faces[(level[faces] > 0).any(axis=1)]
     a, b, c = (position[faces[:, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    count = int(4 * area.sum() / spacing**2) + 1
+    count = int(area.sum() / spacing**2) + 1
     face = faces[np.searchsorted(np.cumsum(area), rng.random(count) * area.sum())]
     share = np.sort(rng.random((count, 2)), axis=1)
     weights = np.stack([share[:, 0], share[:, 1] - share[:, 0], 1 - share[:, 1]], axis=1)
     mixed = [np.einsum("nc,ncd->nd", weights, values[face]) for values in (position, normal, template)]
     roots = Roots(mixed[0], unit(mixed[1]), mixed[2], np.einsum("nc,nc->n", weights, level[face]))
-    roots = roots.pick(roots.level > 0)
-    return roots.pick(apart(roots.position, 0.8 * spacing))
+    return roots.pick(roots.level > 0)
 
 
 def apart(points: Array, distance: float) -> Array:

@@ -1,6 +1,6 @@
 """From a cut to a garment: a form around the body in its rest shape, with what hangs from it, carried along by the bones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -8,13 +8,16 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from datasets.conventions import Array
 from scans.people.body import Part
-from scans.people.garments import EDGES, TIGHT_M, Cut, cloth_uv, edges, gap
+from scans.people.drape import Threads
+from scans.people.garments import EDGES, TIGHT_M, Cut, edges, gap
 from scans.people.grain import ease
+from scans.people.panels import hung_uv
 from scans.people.regions import Regions
-from scans.people.surface import Surface, clip, edge_ends, extend, keep_faces, normals, smoothing, snap
+from scans.people.seams import clip, edge_ends, extend, snap
+from scans.people.surface import Surface, keep_faces, normals, smoothing
 
 UNDER_M = 0.008  # between garments
-SPAN_M = 0.05  # deepest hollow that cloth spans
+BAND_M, RIM_M = 0.05, 0.012  # width of ribbing, and of what is held of a rim
 ARMPIT_Z = 0.34  # height on the template below which a top is one tube
 
 
@@ -45,18 +48,18 @@ def form(cut: Cut, part: Part, at: Regions, rest: Array, weights: Array, skin: S
     """The garment on its form in the rest pose.
 
     part: the tights; at: their fields; rest (V,3): their smoothed vertices; weights (V,B): of bones; skin, and the garments `beneath`,
-    in the rest pose. Attributes of the result: the fields, weights, the edges by name, `level` (the least of them), `pinned`,
-    `scale` (of the cloth to the form).
+    in the rest pose. Attributes of the result: the fields, weights, the edges by name, `level` (the least of them), `pinned`, and
+    the `Threads` by name.
     """
     everywhere = at.position
     lines = edges(cut, at)
     attributes = {**vars(at), **lines, "weights": weights, "level": np.minimum.reduce(list(lines.values()))}
-    cloth = Surface(rest, part.faces, cloth_uv(at, part.faces), attributes)
+    cloth = Surface(rest, part.faces, part.uv, attributes)
     cloth = keep_faces(cloth, (attributes["level"][part.faces] > -0.05).any(axis=1))  # some more than the garment: edges behave badly
     at = Regions(**{name: cloth.attributes[name] for name in vars(at)})
     cloth = cloth.moved(stand_off(cloth, gap(cut, at), skin, shins=True))
     if cut.name == "top" or cut.leg < 0:
-        cloth = cloth.moved(_spanned(cloth, (1 - ease(at.arm / 0.2)) * ease((ARMPIT_Z - at.position[:, 2]) / 0.15)))
+        cloth = cloth.moved(_spanned(cloth, (1 - ease(at.arm / 0.2)) * ease((ARMPIT_Z - at.position[:, 2]) / 0.15), cut.span))
     cloth = cloth.moved(_smoothed(cloth, 20))
     cloth = cloth.moved(stand_off(cloth, np.full(len(cloth.vertices), TIGHT_M), skin))
     for under in beneath:
@@ -65,19 +68,51 @@ def form(cut: Cut, part: Part, at: Regions, rest: Array, weights: Array, skin: S
     cloth = snap(cloth, "level")
     cloth = clip(cloth, cloth.attributes["level"])
     if cut.length:
-        cloth = _weighted(extend(cloth, _rim(cloth, "hem"), _hanging(cut, cloth)), rest, weights, everywhere)
+        cloth = extend(cloth, _rim(cloth, "hem"), _hanging(cut, cloth))
+        cloth = _weighted(replace(cloth, uv=hung_uv(cloth)), rest, weights, everywhere)
+        cloth = cloth.moved(stand_off(cloth, np.where(cloth.attributes["extended"], cut.fit, -np.inf), skin))
     if cut.hood:
         cloth = extend(cloth, _rim(cloth, "neck"), _hood(cut, cloth))
-    level = cloth.attributes
-    bands = (["hem"] * (cut.length == 0) + ["cuff"]) if cut.name == "top" else []
-    near = np.min([level[name] for name in bands], axis=0) if bands else np.ones(len(cloth.vertices))
-    cloth.attributes["scale"] = cut.ease * np.where(near < 0.05, cut.gather, 1.0)
-    cloth.attributes["pinned"] = level["waist"] < 0.02 if "waist" in level else np.zeros(len(cloth.vertices), bool)
+        cloth = replace(cloth, uv=hung_uv(cloth))
+    cloth.attributes.update(vars(_threads(cut, cloth)))
+    cloth.attributes["pinned"] = _held(cut, cloth)
     return cloth
 
 
-def _spanned(cloth: Surface, share: Array) -> Array:
-    """Vertices moved out onto the convex outline of their horizontal slice, by `share` (V,) 0 to 1: cloth spans hollows."""
+def _threads(cut: Cut, cloth: Surface) -> Threads:
+    """Longer than the form along limbs, and between chest and hips: what is held at its ends falls into folds."""
+    at = cloth.attributes
+    grain = np.tile([0.0, 0.0, -1.0], (len(cloth.vertices), 1))
+    hangs = at.get("extended", np.zeros(len(cloth.vertices), bool))
+    along = 1 + (cut.blouse - 1) * ease((at["trunk_z"] - 0.03) / 0.08) * ease((ARMPIT_Z - at["trunk_z"]) / 0.08)
+    for limb, place in ((at["arm"] > 0.5, at["along_arm"]), ((at["along_leg"] > 0) & ~hangs, at["along_leg"])):
+        for own in (limb & (at["side"] > 0), limb & (at["side"] < 0)):
+            if own.any():
+                low = place > np.median(place[own])
+                axis = cloth.vertices[own & low].mean(axis=0) - cloth.vertices[own & ~low].mean(axis=0)
+                grain[own] = axis / np.linalg.norm(axis)
+                along[own] = 1 + (cut.slack - 1) * ease(place[own] / 0.25) * ease((place[own].max() - place[own]) / 0.2)
+    bands = (["hem"] * (cut.length == 0) + ["cuff"]) if cut.name == "top" else []
+    near = np.min([at[name] for name in bands], axis=0) if bands else np.ones(len(cloth.vertices))
+    return Threads(grain, np.where(hangs, 1.0, along), cut.ease * np.where(near < BAND_M, cut.gather, 1.0))
+
+
+def _held(cut: Cut, cloth: Surface) -> Array:
+    """What does not move against the body: waistbands, cuffs, ribbed and tucked hems, and where a top catches on the hips."""
+    at = cloth.attributes
+    held = at["waist"] < 0.02 if "waist" in at else np.zeros(len(cloth.vertices), bool)
+    if cut.cuff >= 0:
+        held |= at["cuff"] < RIM_M
+    if cut.name == "top" and cut.caught:
+        turn = np.arctan2(at["position"][:, 0], -at["position"][:, 1])
+        catches = np.sin(3 * turn + 9 * cut.caught) + np.sin(5 * turn + 31 * cut.caught) > 2 - 4 * cut.caught
+        held |= (at["hem"] < RIM_M) & catches
+    return np.asarray(held)
+
+
+def _spanned(cloth: Surface, share: Array, span: float) -> Array:
+    """Vertices moved out onto the convex outline of their horizontal slice, by `share` (V,) 0 to 1 and at most
+    `span` metres: cloth spans hollows."""
     vertices = cloth.vertices
     chosen = vertices[share > 0]
     middle = np.array([0.0, (chosen[:, 1].min() + chosen[:, 1].max()) / 2])
@@ -87,6 +122,8 @@ def _spanned(cloth: Surface, share: Array) -> Array:
     step = heights[1] - heights[0]
     for row, height in enumerate(heights):
         ring = chosen[np.abs(chosen[:, 2] - height) < 1.2 * step, :2] - middle
+        if len(ring) < 3:
+            continue
         planes = ConvexHull(ring).equations
         reach = planes[:, :2] @ around
         radius[row] = np.where(reach > 1e-9, -planes[:, 2:] / np.maximum(reach, 1e-9), np.inf).min(axis=0)
@@ -94,7 +131,7 @@ def _spanned(cloth: Surface, share: Array) -> Array:
     distance, turn = np.linalg.norm(flat, axis=1), np.arctan2(flat[:, 0], flat[:, 1])
     place = np.stack([(vertices[:, 2] - heights[0]) / step, (turn + np.pi) / (angles[1] - angles[0])])
     wanted = ndimage.map_coordinates(ndimage.gaussian_filter1d(radius, 1.0, axis=0), place, order=1, mode="nearest")
-    grow = 1 + share * np.clip(wanted - distance, 0, SPAN_M) / np.maximum(distance, 1e-6)
+    grow = 1 + share * np.clip(wanted - distance, 0, span) / np.maximum(distance, 1e-6)
     vertices = np.concatenate([middle + flat * grow[:, None], vertices[:, 2:]], axis=1)
     mean = smoothing(cloth.faces, len(vertices))
     for _ in range(12):  # what was in a hollow lies close together now

@@ -11,7 +11,9 @@ from scans.people.atlas import Texels
 from scans.people.grain import bump, ease
 from scans.people.weave import Grid
 
-STITCH_M, THREAD_M = 0.0034, 0.0011  # length of a stitch, and how thick thread is drawn
+STITCH_M, THREAD_M = 0.0034, 0.0010  # length of a stitch, and how thick thread is
+EVERYWHERE = -1  # on whatever patch has the line
+PALE = np.array([0.70, 0.75, 0.80], np.float32)  # what indigo fades to
 
 
 class Trim(Protocol):
@@ -48,25 +50,33 @@ class Seam:
 
 
 @dataclass(frozen=True)
-class Hem:
-    """A doubled edge: from `edge` on, `depth` metres inward (signed) along v (`axis` "v") or u, with rows of stitches at its end."""
+class Sewing:
+    """What runs along a line of the garment's outline (`line`: "seam" or one of `garments.EDGES`).
 
-    patch: int
-    axis: str
-    edge: float
-    depth: float
-    rows: int
+    rows: how far from the line (metres) rows of stitches run, in `thread` (3,) sRGB; double: how far from it cloth lies double;
+    groove: depth of the line itself; worn: how pale its ridges are, 0 to 1.
+    """
+
+    line: str
+    rows: tuple[float, ...]
     thread: Array
+    double: float = 0.0
+    groove: float = 0.0
+    worn: float = 0.0
+    patch: int = EVERYWHERE
 
     def on(self, texels: Texels, grid: Grid) -> Texels:
         """As `Trim` has it."""
-        away, along = (grid.u, grid.v) if self.axis == "u" else (grid.v, grid.u)
-        inward = (away - self.edge) * np.sign(self.depth)
-        double = ease((abs(self.depth) - inward) / 0.0015 + 0.5)
-        roping = 0.0005 * grid.noise(2, 0.008) * double * ease(inward / 0.002)
-        texels = Texels(texels.colour, texels.roughness, texels.height + 0.0007 * double + roping)
-        rows = tuple(-0.002 - 0.005 * i for i in range(self.rows))
-        return _sewn(texels, grid, inward - abs(self.depth), along, np.ones_like(away), rows, self.thread, 0.0002)
+        away, along = grid.beside(self.line, max(self.double, *self.rows, 0.004) + 0.012)
+        if not np.isfinite(away).any():
+            return texels
+        away = np.minimum(away, 1.0)
+        double = ease((self.double - away) / 0.002 + 0.5) if self.double else np.zeros_like(away)
+        roping = 0.0004 * grid.noise(2, 0.009, 1.0) * double * ease(away / 0.003)
+        height = texels.height + 0.0006 * double + roping
+        ridge = double * (0.55 + 0.3 * grid.noise(2, 0.009)) + bump(away, 0.002)
+        colour = _over(texels.colour, np.clip(self.worn * ridge, 0, 0.6), PALE) if self.worn else texels.colour
+        return _sewn(Texels(colour, texels.roughness, height), grid, away, along, np.ones_like(away), self.rows, self.thread, self.groove)
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ class Pocket:
         foot = self.depth - self.point * x / (self.width / 2)
         inside = np.minimum.reduce([self.width / 2 - x, y, foot - y])  # metres within the outline
         height = texels.height + 0.0011 * ease(inside / 0.0012 + 0.5)
-        shade = 1 - 0.30 * bump(inside + 0.0008, 0.0014)
-        mouth = 1 - 0.45 * bump(y + 0.0008, 0.0016) * (x < self.width / 2)
+        shade = 1 - 0.20 * bump(inside + 0.0008, 0.0014)
+        mouth = 1 - 0.30 * bump(y + 0.0008, 0.0016) * (x < self.width / 2)
         texels = Texels(texels.colour * (shade * mouth)[..., None], texels.roughness, height)
         along = np.where(self.width / 2 - x < np.minimum(y, foot - y), y, x)
         texels = _sewn(texels, grid, inside, along, (inside > 0).astype(np.float32), (0.003,), self.thread, 0.0)
@@ -153,8 +163,7 @@ class Fade:
         pale = self.strength * np.exp(-(x**2) - y**2) * (1 + 0.12 * grid.noise(3, 0.05))
         fan = np.abs(np.sin(9 * y + 2.2 * np.abs(x) + 0.5 * grid.noise(3, 0.05))) ** 6
         pale = pale + self.whiskers * fan * np.exp(-((y - 0.9) ** 2) * 6 - x**2)
-        light = np.array([0.70, 0.75, 0.80], np.float32)
-        return Texels(_over(texels.colour, np.clip(pale, 0, 0.8), light), texels.roughness, texels.height)
+        return Texels(_over(texels.colour, np.clip(pale, 0, 0.8), PALE), texels.roughness, texels.height)
 
 
 @dataclass(frozen=True)
@@ -186,16 +195,18 @@ def _sewn(
     texels: Texels, grid: Grid, away: Array, along: Array, inside: Array, rows: tuple[float, ...], thread: Array, groove: float
 ) -> Texels:
     """A groove at away = 0 and stitches beside it, where `inside` (H,W) is 1."""
-    wide = max(0.0012, grid.pitch)
+    wide = max(0.0010, 0.8 * grid.pitch)
     pucker = 0.0003 * grid.noise(2, 0.010) * bump(away, 0.006) * (groove > 0)
     dent = bump(away, wide) * inside
     height = texels.height + inside * pucker - groove * dent
-    colour = texels.colour * (1 - min(0.45, 600 * groove) * dent)[..., None]
+    colour = texels.colour * (1 - min(0.45, 600 * groove) * min(1.0, 0.0007 / wide) * dent)[..., None]
+    width = max(THREAD_M / 1.6, 0.7 * grid.pitch)
+    cover = min(1.0, THREAD_M / (1.77 * width))  # what is thinner than a texel covers a part of it
     for row in rows:
-        line = bump(away - row, max(THREAD_M / 1.6, 0.7 * grid.pitch)) * inside * min(1.0, THREAD_M / grid.pitch + 0.3)
-        dash = 0.62 + 0.5 * grid.wave(along, STITCH_M)
+        dash = 0.75 + 0.4 * grid.wave(along, STITCH_M)
+        line = bump(away - row, width) * inside * cover
         colour = _over(colour, np.clip(line * dash, 0, 1), thread)
-        height = height + 0.0003 * line * dash - 0.00025 * bump(away - row, 0.003) * inside
+        height = height + 0.0003 * line * dash - 0.0003 * bump(away - row, 0.003) * inside
     return Texels(colour, texels.roughness, height)
 
 

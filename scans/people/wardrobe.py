@@ -6,13 +6,12 @@ import numpy as np
 
 from scans.people.drape import Weave
 from scans.people.fabric import Fabric, denim_colour, draw_fabric
-from scans.people.garments import ARM, LEG, LOWER, OUTER, TRUNK, UPPER, Cut
-from scans.people.motif import draw_motif
-from scans.people.palette import garment_colour, harmony
-from scans.people.regions import ANKLE_M, CROTCH_M
-from scans.people.trim import Fade, Hem, Placket, Pocket, Print, Seam, Trim
+from scans.people.garments import LOWER, OUTER, UPPER, Cut
+from scans.people.palette import garment_colour
+from scans.people.sewing import sewn
 
 TUCKED_Z = 0.03  # lower edge of a top that ends under a waistband
+HIPS_Z = 0.02  # below it a top hangs free
 
 #: Garment -> the weaves it is of, with odds.
 CLOTHS: dict[str, dict[str, float]] = {
@@ -94,91 +93,72 @@ def _garment(name: str, tucked: bool, rng: np.random.Generator) -> Garment:
     colour = denim_colour(rng) if weave == "denim" else garment_colour(rng, dark=name in LOWER and name not in ("skirt", "dress"))
     cut = _cut(name, tucked, rng)
     look = draw_fabric(weave, colour, rng)
-    return Garment(cut, MOVES[weave], replace(look, trims=tuple(_trims(cut, weave, colour, rng))))
+    return Garment(cut, MOVES[weave], replace(look, trims=sewn(cut, weave, colour, rng)))
 
 
 def _cut(name: str, tucked: bool, rng: np.random.Generator) -> Cut:
-    low, loose = TUCKED_Z if tucked else float(rng.uniform(-0.07, -0.02)), float(rng.uniform(0.0, 0.025))
     if name in UPPER:
-        loose = 0.4 * loose if tucked else loose
-        short = float(rng.uniform(0.24, 0.36))
-        collar = _choose({"crew": 4, "scoop": 1, "v": 1.2}, rng)
-        cuts = {
-            "t-shirt": Cut("top", name, low, rng.uniform(0.010, 0.018), loose, short, width=rng.uniform(0.068, 0.085), collar=collar,
-                           ease=rng.uniform(1.02, 1.05)),
-            "tank top": Cut("top", name, low, 0.008, loose, -0.02, width=0.07, collar="scoop"),
-            "long-sleeved top": Cut("top", name, low, 0.008, loose, 0.97, width=rng.uniform(0.042, 0.055), collar=collar,
-                                     ease=1.045),
-            "shirt": Cut("top", name, low, 0.012, loose, _choose_number([0.30, 0.97], [0.3, 0.7], rng), width=0.055, collar="shirt",
-                         hood=0.035, ease=1.045),
-            "sweater": Cut("top", name, min(low, 0.0), 0.018, loose, 0.99, width=0.055, collar=_choose({"crew": 3, "v": 1, "high": 1}, rng),
-                           ease=1.05, gather=0.85),
-            "hoodie": Cut("top", name, min(low, 0.0), 0.02, 0.01 + loose, 1.0, width=0.058, hood=0.24, ease=1.06, gather=0.8),
-        }  # fmt: skip
-        return replace(cuts[name], width=max(cuts[name].width, 0.06)) if cuts[name].sleeve < 0.6 else cuts[name]
+        return _top(name, tucked, rng)
     if name in OUTER:
-        gap, length = float(rng.uniform(0.012, 0.05)), float(rng.uniform(0.30, 0.55)) if name == "coat" else 0.0
-        waist = 0.0 if name == "coat" else float(rng.uniform(-0.06, 0.0))
-        return Cut("top", name, waist, 0.024, 0.015, 0.97, width=0.068, collar="v" if name != "jacket" else "shirt", front=gap,
-                   length=length, flare=0.05, ease=1.03, gather=0.92 if name == "jacket" else 1.0)  # fmt: skip
+        return _outer(name, rng)
     waist = float(rng.uniform(0.07, 0.13))
     if name == "dress":
         sleeve = _choose_number([-0.02, 0.15, 0.30, 0.60], [0.35, 0.25, 0.25, 0.15], rng)
-        return Cut("top", name, 0.09, 0.006, 0.0, sleeve, width=0.068, collar=_choose({"scoop": 2, "v": 1, "crew": 1}, rng), ease=1.01,
+        return Cut("top", name, 0.09, 0.006, 0.0, sleeve, width=0.068, collar=_choose({"scoop": 2, "v": 1, "crew": 1}, rng),
                    length=rng.uniform(0.45, 0.85), flare=rng.uniform(0.12, 0.30), pleats=int(rng.integers(5, 10)))  # fmt: skip
     if name == "skirt":
         length = float(rng.uniform(0.28, 0.65))
-        return Cut(
-            "bottom",
-            name,
-            waist,
-            0.006,
-            leg=-1,
-            length=length,
-            flare=length * rng.uniform(0.1, 0.4),
-            pleats=int(rng.integers(5, 12)),
-            ease=1.01,
-        )
-    shapes = {
-        "trousers": (0.92, 0.062, 0.082),
-        "jeans": (0.935, 0.054, 0.078),
-        "joggers": (0.935, 0.06, 0.075),
-        "leggings": (0.93, 0.04, 0.045),
-    }
+        return Cut("bottom", name, waist, 0.006, leg=-1, length=length, flare=length * rng.uniform(0.1, 0.4),
+                   pleats=int(rng.integers(5, 12)))  # fmt: skip
     if name == "briefs":
-        return Cut("bottom", name, 0.05, 0.003, leg=0.06, width=0.07, ease=1.0)
+        return Cut("bottom", name, 0.05, 0.003, leg=0.06, width=0.07)
     if name == "shorts":
-        return Cut("bottom", name, waist, 0.008, leg=rng.uniform(0.22, 0.48), width=rng.uniform(0.10, 0.125), ease=1.02)
-    leg, narrow, wide = shapes[name]
-    return Cut("bottom", name, waist, 0.003 if name == "leggings" else 0.006, leg=leg, width=rng.uniform(narrow, wide),
-               ease=1.0 if name == "leggings" else rng.uniform(1.03, 1.06))  # fmt: skip
+        return Cut("bottom", name, waist, 0.008, leg=rng.uniform(0.22, 0.48), width=rng.uniform(0.095, 0.12), slack=1.03, ease=1.01)
+    leg, widths, slacks, cuff = {
+        "trousers": (0.975, (0.052, 0.074), (1.03, 1.11), 0.024),
+        "jeans": (0.975, (0.050, 0.066), (1.05, 1.14), 0.020),
+        "joggers": (0.965, (0.056, 0.068), (1.07, 1.14), 0.009),
+        "leggings": (0.94, (0.040, 0.042), (1.0, 1.02), 0.002),
+    }[name]
+    return Cut("bottom", name, waist, 0.003 if name == "leggings" else 0.006, leg=leg, width=rng.uniform(*widths),
+               slack=rng.uniform(*slacks), cuff=cuff)  # fmt: skip
 
 
-def _trims(cut: Cut, weave: str, colour: np.ndarray, rng: np.random.Generator) -> list[Trim]:
-    """Hems, seams, pockets, buttons and prints where tailors have them."""
-    thread = np.array([0.62, 0.42, 0.20]) if weave == "denim" else colour * 0.75
-    foot = CROTCH_M - max(cut.leg, 0.0) * (CROTCH_M - ANKLE_M)
-    if cut.name == "bottom" and cut.leg >= 0:
-        made: list[Trim] = [Hem(LEG, "v", foot, 0.025, 1, thread), Seam(TRUNK, "v", cut.waist - 0.038, -0.5, 0.5, (-0.002,), thread)]
-        made += [Seam(TRUNK, "u", 0.0, CROTCH_M, cut.waist - 0.04, (0.0, 0.028), thread)]
-        made += [Seam(TRUNK, "u", side * 0.22, CROTCH_M, cut.waist - 0.04, (0.0,), thread) for side in (-1, 1)]
-        if weave in ("denim", "twill"):
-            made += [Pocket(TRUNK, (side * 0.33, 0.02), 0.13, 0.14, 0.02, thread) for side in (-1, 1)]
-        if weave == "denim":
-            made.append(Fade(LEG, (0.0, -0.32), (0.06, 0.16), float(rng.uniform(0.1, 0.6)), 0.3))
-        return made
-    made = [Hem(TRUNK, "v", (cut.waist if cut.name == "top" else -0.03) - cut.length, 0.02, 1, thread)]
-    if cut.sleeve > 0:
-        made.append(Hem(ARM, "v", cut.sleeve * 0.55, -0.02, 1, thread))
-    if cut.kind == "shirt":
-        made.append(Placket(TRUNK, 0.0, cut.waist - 0.05, 0.55, False, 8, np.array([0.85, 0.84, 0.8]), thread))
-        made.append(Pocket(TRUNK, (0.085, 0.37), 0.10, 0.12, 0.015, thread))
-    if cut.kind in ("t-shirt", "hoodie", "sweater", "long-sleeved top") and rng.random() < (0.35 if "t-shirt" in cut.kind else 0.2):
-        motif = draw_motif(harmony(colour, 4, rng)[1:], rng)
-        made.append(Print(TRUNK, (0.0, float(rng.uniform(0.28, 0.36))), float(rng.uniform(0.10, 0.26)), motif, 0.5))
-    if cut.kind == "hoodie":
-        made.append(Pocket(TRUNK, (0.0, 0.14), 0.30, 0.17, 0.0, thread))
-    return made
+def _top(name: str, tucked: bool, rng: np.random.Generator) -> Cut:
+    """Worn next to the skin, or over a shirt; what ends below the hips hangs from them."""
+    low, boxy = TUCKED_Z if tucked else float(rng.uniform(-0.08, -0.01)), float(rng.uniform(0, 1))
+    short, held = float(rng.uniform(0.24, 0.36)), float(rng.uniform(0, 0.6))
+    collar = _choose({"crew": 4, "scoop": 1, "v": 1.2}, rng)
+    slack, blouse = float(rng.uniform(1.05, 1.13)), float(rng.uniform(1.0, 1.07))
+    sleeve = _choose_number([short, 0.97], [0.3, 0.7], rng)
+    cut = {
+        "t-shirt": Cut("top", name, low, 0.007 + 0.008 * boxy, 0.014 * boxy, short, width=0.066 + 0.014 * boxy, collar=collar, slack=1.03),
+        "tank top": Cut("top", name, low, 0.006, 0.010 * boxy, -0.02, width=0.07, collar="scoop"),
+        "long-sleeved top": Cut("top", name, low, 0.007, 0.010 * boxy, 0.97, width=0.042 + 0.01 * boxy, collar=collar, slack=slack,
+                                 cuff=0.008),
+        "shirt": Cut("top", name, low, 0.010, 0.014 * boxy, sleeve, width=0.05 if sleeve > 0.6 else 0.07, collar="shirt",
+                     slack=slack if sleeve > 0.6 else 1.03, cuff=0.009 if sleeve > 0.6 else -1.0),
+        "sweater": Cut("top", name, max(low, 0.0), 0.014, 0.015 * boxy, 0.99, width=0.052, slack=slack, gather=0.85, cuff=0.007,
+                       collar=_choose({"crew": 3, "v": 1, "high": 1}, rng)),
+        "hoodie": Cut("top", name, max(low, 0.0), 0.016, 0.01 + 0.015 * boxy, 1.0, width=0.055, hood=0.24, slack=slack + 0.02, gather=0.8,
+                      cuff=0.008),
+    }[name]  # fmt: skip
+    cut = replace(cut, span=0.012 + 0.038 * boxy, blouse=blouse, caught=1.0 if tucked or cut.gather < 1 else held)
+    hang = max(0.0, HIPS_Z - cut.waist) if not tucked and cut.gather == 1 else 0.0
+    return replace(cut, waist=cut.waist + hang, length=hang)
+
+
+def _outer(name: str, rng: np.random.Generator) -> Cut:
+    """A jacket, coat or cardigan, open."""
+    opening = float(rng.uniform(0.012, 0.05))
+    hang = float(rng.uniform(0.30, 0.55)) if name == "coat" else float(rng.uniform(0.02, 0.09))
+    cut = Cut("top", name, HIPS_Z, 0.020, 0.010, 0.97, width=rng.uniform(0.054, 0.062), collar="shirt" if name == "jacket" else "v",
+              front=opening, length=hang, flare=0.1 * hang, slack=rng.uniform(1.04, 1.10))  # fmt: skip
+    return (
+        cut
+        if name != "jacket" or rng.random() < 0.5
+        else replace(cut, waist=0.0, length=0.0, flare=0.0, gather=0.92, caught=1.0, cuff=0.014)
+    )
 
 
 def _choose(odds: dict[str, float], rng: np.random.Generator) -> str:

@@ -7,24 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from datasets.conventions import Array
 from scans.people.grain import Noise, ease
 
 
 class Grid:
-    """Points uv (H,W,2) of cloth, metres, `pitch` apart, and random functions over it."""
+    """Points uv (H,W,2) of cloth, metres, `pitch` apart, random functions over it, and the outline that lies there: name -> segments
+    (S,2,2)."""
 
-    def __init__(self, uv: Array, pitch: float, noises: list[Noise]) -> None:
+    def __init__(self, uv: Array, pitch: float, noises: list[Noise], lines: dict[str, Array] | None = None) -> None:
         self.uv, self.pitch, self.noises = np.asarray(uv, np.float32), pitch, noises
         self.u, self.v = self.uv[..., 0], self.uv[..., 1]
+        self.lines = lines or {}
 
     def noise(self, number: int, length: float, stretch: float = 1.0) -> Array:
-        """Noise (H,W) of unit variance over `length`, `stretch` times as long along v; nothing where too fine to show."""
-        if max(length, length * stretch) < self.pitch:
+        """Noise (H,W) of unit variance over `length`, `stretch` times as long along v. Texels average what is finer."""
+        cells = np.array([length, length * stretch])
+        seen = np.maximum(cells, 1.2 * self.pitch)
+        gain = np.sqrt(np.prod(cells / seen))
+        if gain < 0.05:
             return np.zeros(self.u.shape, np.float32)
-        points = self.uv if stretch == 1 else self.uv * np.array([1, 1 / stretch], np.float32)
-        return self.noises[number](points, max(length, 1.2 * self.pitch * min(1.0, 1 / stretch)), self.pitch / max(stretch, 1.0))
+        noise = self.noises[number](self.uv / seen.astype(np.float32), 1.0, self.pitch / float(seen.min()))
+        return np.asarray(noise * np.float32(gain))
 
     def shown(self, period: float) -> float:
         """How much of a structure with that period texels can show, 0 to 1."""
@@ -33,6 +39,29 @@ class Grid:
     def wave(self, along: Array, period: float) -> Array:
         """A cosine of `along` (H,W), metres."""
         return np.cos(along * np.float32(2 * np.pi / period)) * np.float32(self.shown(period))
+
+    def beside(self, line: str, reach: float) -> tuple[Array, Array]:
+        """How far (H,W) points are from a line of the outline, metres, infinite beyond `reach`, and a coordinate (H,W) along it."""
+        segments = np.asarray(self.lines.get(line, np.zeros((0, 2, 2))), float)
+        away, along = np.full(self.u.shape, np.inf), np.zeros(self.u.shape)
+        if not len(segments):
+            return away, along
+        step = segments[:, 1] - segments[:, 0]
+        count = np.maximum(np.ceil(np.linalg.norm(step, axis=1) / (2 * self.pitch)).astype(int), 1)
+        which = np.repeat(np.arange(len(segments)), count)
+        share = (np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + 0.5) / count[which]
+        points = segments[which, 0] + step[which] * share[:, None]
+        grid = self.uv.reshape(-1, 2)
+        low, high = points.min(axis=0) - reach, points.max(axis=0) + reach
+        close = np.flatnonzero(((grid > low) & (grid < high)).all(axis=1))
+        distance, nearest = cKDTree(points).query(grid[close], distance_upper_bound=reach)
+        close, nearest = close[np.isfinite(distance)], nearest[np.isfinite(distance)]
+        start, way = segments[which[nearest], 0], step[which[nearest]]
+        part = np.clip(np.einsum("ni,ni->n", grid[close] - start, way) / np.maximum(np.einsum("ni,ni->n", way, way), 1e-12), 0, 1)
+        away.flat[close] = np.linalg.norm(grid[close] - start - way * part[:, None], axis=1)
+        steep = np.abs(way[:, 1]) > np.abs(way[:, 0])
+        along.flat[close] = np.where(steep, grid[close, 1], grid[close, 0])
+        return away.astype(np.float32), along.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -57,14 +86,14 @@ class Weave:
 
 def _jersey(g: Grid, size: float) -> Threads:
     stitch = g.wave(g.u, size) * (0.7 + 0.3 * g.wave(g.v, size * 1.3))
-    fuzz = g.noise(0, 0.0016)
-    return Threads(0.05 * stitch + 0.030 * fuzz + 0.015 * g.noise(1, 0.004, 6.0), 0.02 * fuzz, 0.00012 * stitch + 0.00004 * fuzz)
+    fuzz, course = g.noise(0, 0.0016), g.noise(1, 0.03, 0.03)
+    return Threads(0.04 * stitch + 0.010 * fuzz + 0.005 * course, 0.02 * fuzz, 0.00010 * stitch + 0.00003 * fuzz)
 
 
 def _rib(g: Grid, size: float) -> Threads:
     rib = g.wave(g.u + 0.0004 * g.noise(1, 0.03), size)
     fuzz = g.noise(0, 0.0016)
-    return Threads(0.13 * rib + 0.03 * fuzz, 0.02 * fuzz, 0.0005 * rib + 0.00005 * fuzz)
+    return Threads(0.07 * rib + 0.02 * fuzz, 0.02 * fuzz, 0.0005 * rib + 0.00004 * fuzz)
 
 
 def _cable(g: Grid, size: float) -> Threads:
@@ -75,7 +104,7 @@ def _cable(g: Grid, size: float) -> Threads:
     plait = np.sqrt(np.clip(strands, 0, 1)) * (np.abs(column) < 0.32)
     stitch = g.wave(g.u, size) * 0.5 + 0.5 * g.wave(g.v + 0.35 * size * np.cos(2 * np.pi * g.u / size), size * 0.75)
     fuzz = g.noise(0, 0.002)
-    return Threads(0.12 * (plait - 0.4) + 0.08 * stitch + 0.03 * fuzz, 0.02 * fuzz, 0.0028 * plait + 0.0006 * stitch)
+    return Threads(0.05 * (plait - 0.4) + 0.06 * stitch + 0.02 * fuzz, 0.02 * fuzz, 0.0028 * plait + 0.0006 * stitch)
 
 
 def _coarse(g: Grid, size: float) -> Threads:
@@ -83,62 +112,63 @@ def _coarse(g: Grid, size: float) -> Threads:
     slant = np.abs((g.u / size) % 1 - 0.5) * size * 1.2
     stitch, gutter = g.wave(g.v - slant, size * 0.75), g.wave(g.u, size)
     fuzz = g.noise(0, 0.002)
-    return Threads(0.09 * stitch - 0.07 * gutter + 0.035 * fuzz, 0.02 * fuzz, 0.0005 * stitch - 0.0005 * gutter)
+    return Threads(0.07 * stitch - 0.05 * gutter + 0.02 * fuzz, 0.02 * fuzz, 0.0005 * stitch - 0.0005 * gutter)
 
 
 def _denim(g: Grid, size: float) -> Threads:
     twill = g.wave(g.u + g.v, size)
-    slub = 0.6 * g.noise(0, 0.0011, 18.0) + 0.5 * g.noise(1, 0.0011, 0.06)
-    speckle = g.noise(2, 0.0013)
-    return Threads(0.10 * twill + 0.10 * slub + 0.09 * speckle, 0.02 * speckle, 0.00012 * twill + 0.00005 * slub)
+    slub, speckle = g.noise(0, 0.0010, 10.0), g.noise(2, 0.0011)
+    return Threads(0.07 * twill + 0.022 * slub + 0.025 * speckle, 0.02 * speckle, 0.00012 * twill + 0.00004 * (slub + speckle))
 
 
 def _twill(g: Grid, size: float) -> Threads:
-    twill, slub = g.wave(g.u * 0.7 + g.v, size), g.noise(0, 0.0012, 12.0)
-    return Threads(0.05 * twill + 0.025 * slub + 0.02 * g.noise(2, 0.0014), 0.02 * slub, 0.00010 * twill + 0.00002 * slub)
+    twill, slub, grain = g.wave(g.u * 0.7 + g.v, size), g.noise(0, 0.0008, 20.0), g.noise(2, 0.0012)
+    return Threads(0.04 * twill + 0.012 * slub + 0.012 * grain, 0.02 * slub, 0.00010 * twill + 0.00002 * (slub + grain))
 
 
 def _herringbone(g: Grid, size: float) -> Threads:
-    zigzag = np.abs((g.u / 0.024) % 1 - 0.5) * 0.048
-    twill, fleck = g.wave(zigzag + g.v, size), g.noise(2, 0.0018)
-    return Threads(0.16 * twill + 0.07 * fleck, 0.02 * fleck, 0.00015 * twill)
+    """Columns whose twill leans left and right by turns, and which take the light a little differently."""
+    column = (g.u / 0.024) % 1 - 0.5
+    twill, fleck = g.wave(np.abs(column) * 0.048 + g.v, size), g.noise(2, 0.0016)
+    lean = np.clip(np.sin(2 * np.pi * g.u / 0.024) / 0.3, -1, 1)
+    return Threads(0.12 * twill + 0.03 * lean + 0.03 * fleck, 0.02 * fleck, 0.00015 * twill)
 
 
 def _linen(g: Grid, size: float) -> Threads:
-    weft, warp = g.noise(0, size * 20, 0.05), g.noise(1, size, 20.0)
-    return Threads(0.05 * weft + 0.05 * warp + 0.02 * g.noise(2, 0.0014), 0.02 * warp, 0.00008 * (weft + warp))
+    weft, warp = g.noise(0, size * 30, 0.033), g.noise(1, size, 30.0)
+    return Threads(0.032 * (weft + warp) + 0.012 * g.noise(2, 0.0012), 0.02 * warp, 0.00006 * (weft + warp))
 
 
 def _poplin(g: Grid, size: float) -> Threads:
-    warp = g.noise(0, size, 10.0)
-    return Threads(0.018 * warp + 0.012 * g.noise(2, 0.0014), 0.02 * warp, 0.00001 * warp)
+    warp = g.noise(0, size, 20.0)
+    return Threads(0.010 * warp + 0.006 * g.noise(2, 0.0012), 0.02 * warp, 0.00001 * warp)
 
 
 def _fleece(g: Grid, size: float) -> Threads:
     tufts = g.noise(0, size) + 0.6 * g.noise(1, size / 2.3)
-    return Threads(0.06 * tufts + 0.03 * g.noise(2, 0.0015), 0.01 * tufts, 0.0004 * tufts)
+    return Threads(0.018 * tufts + 0.015 * g.noise(2, 0.0014), 0.01 * tufts, 0.00012 * tufts)
 
 
 def _corduroy(g: Grid, size: float) -> Threads:
     wale = g.wave(g.u, size)
-    nap = g.noise(0, 0.0015) + 0.8 * g.noise(1, 0.05)
-    return Threads(0.20 * wale + 0.04 * nap, 0.02 * nap, 0.00045 * wale + 0.00003 * nap)
+    nap, stroke = g.noise(0, 0.0015), g.noise(1, 0.05)
+    return Threads(0.10 * wale + 0.02 * nap + 0.02 * stroke, 0.02 * nap, 0.00045 * wale + 0.00003 * nap)
 
 
 def _leather(g: Grid, size: float) -> Threads:
     cells = np.minimum(np.abs(g.noise(0, size)), np.abs(g.noise(1, size * 0.7))) ** 0.6
     worn = g.noise(2, 0.08)
-    return Threads(0.10 * (cells - 0.5) + 0.05 * worn, 0.06 * worn - 0.10 * (cells - 0.5), 0.00016 * cells)
+    return Threads(0.06 * (cells - 0.5) + 0.04 * worn, 0.06 * worn - 0.10 * (cells - 0.5), 0.00012 * cells)
 
 
 def _felt(g: Grid, size: float) -> Threads:
-    fibres = g.noise(0, size, 0.4) + g.noise(1, size, 2.5)
-    return Threads(0.045 * fibres + 0.03 * g.noise(2, 0.0014), 0.01 * fibres, 0.00008 * fibres)
+    fibres = g.noise(0, size * 0.5, 0.5) + g.noise(1, size * 0.5, 2.0)
+    return Threads(0.022 * fibres + 0.015 * g.noise(2, 0.0012), 0.01 * fibres, 0.00004 * fibres)
 
 
 def _satin(g: Grid, size: float) -> Threads:
     streak = g.noise(0, size, 40.0)
-    return Threads(0.015 * streak, 0.03 * streak + 0.03 * g.noise(1, 0.03), 0.000008 * streak)
+    return Threads(0.010 * streak, 0.03 * streak + 0.03 * g.noise(1, 0.03), 0.000008 * streak)
 
 
 def _quilted(g: Grid, size: float) -> Threads:
@@ -148,12 +178,12 @@ def _quilted(g: Grid, size: float) -> Threads:
     near = ease(1 - fill / 0.75)
     pucker = g.noise(1, 0.007, 6.0) * near
     soft = g.noise(2, 0.03)
-    return Threads(-0.10 * near**2 + 0.02 * soft, 0.03 * soft, 0.11 * size * fill + 0.0007 * pucker + 0.0006 * soft)
+    return Threads(-0.06 * near**2 + 0.015 * soft, 0.03 * soft, 0.11 * size * fill + 0.0007 * pucker + 0.0006 * soft)
 
 
 def _shell(g: Grid, size: float) -> Threads:
     ripstop = np.maximum(g.wave(g.u, size), g.wave(g.v, size)) ** 6
-    return Threads(0.03 * ripstop + 0.01 * g.noise(2, 0.0014), 0.03 * g.noise(0, 0.02), 0.00005 * ripstop)
+    return Threads(0.03 * ripstop + 0.006 * g.noise(2, 0.0014), 0.03 * g.noise(0, 0.02), 0.00005 * ripstop)
 
 
 def _smooth(g: Grid, size: float) -> Threads:

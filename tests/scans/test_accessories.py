@@ -10,7 +10,8 @@ from scans.people.accessories.hats import KINDS, HeadwearChoice
 from scans.people.accessories.shapes import closed, cushion, lathe, plate, rounded, slab, superellipse, sweep, volume
 from scans.people.accessories.wearer import ZONES, band
 from scans.people.pose import draw_pose
-from scans.people.surface import normals, open_edges
+from scans.people.seams import open_edges
+from scans.people.surface import normals
 from tests.scans.wearers import wearer
 
 RED, BLUE = np.array([0.6, 0.1, 0.1]), np.array([0.1, 0.1, 0.5])

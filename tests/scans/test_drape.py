@@ -5,8 +5,9 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from scans.people.drape import Scene, Weave, drape
-from scans.people.surface import edge_ends, triangulate
+from scans.people.drape import Scene, Threads, Weave, drape
+from scans.people.seams import edge_ends
+from scans.people.surface import triangulate
 
 RADIUS, EDGE, ROWS, FRAMES = 0.2, 0.5, 21, 8
 MOVE = np.linspace(0, 1, FRAMES + 1)[:, None, None] * [0.08, 0.0, 0.04]
@@ -26,11 +27,16 @@ def ball():
     return Scene(np.asarray(globe.vertices) + MOVE, np.asarray(globe.faces))
 
 
+def even(vertices, scale):
+    """The same length both ways."""
+    return Threads(np.tile([0.0, 1.0, 0.0], (len(vertices), 1)), *2 * [np.full(len(vertices), scale)])
+
+
 def laid(scene, height=RADIUS + 0.01, scale=1.0, corner=0.0, settle=60, move=JERSEY):
     """A sheet laid on a scene, what is within `corner` of one corner pinned: its way, its faces, and which vertices are pinned."""
     vertices, faces = square(height)
     pinned = (vertices[:, :2] > EDGE / 2 - corner).all(axis=1)
-    return drape(vertices + MOVE, faces, np.full(len(vertices), scale), pinned, move, scene, settle), faces, pinned
+    return drape(vertices + MOVE, faces, even(vertices, scale), pinned, move, scene, settle), faces, pinned
 
 
 @pytest.fixture(scope="module")
@@ -112,4 +118,25 @@ def test_cloth_that_explodes_or_tears_is_refused(fault):
     else:
         forms[2] = np.nan
     with pytest.raises(FloatingPointError, match="cloth"):
-        drape(forms, faces, np.ones(len(vertices)), sides, JERSEY, ball(), 1)
+        drape(forms, faces, even(vertices, 1.0), sides, JERSEY, ball(), 1)
+
+
+def test_slack_between_two_held_ends_becomes_folds():
+    """A sleeve, both ends held, cut a tenth longer than its form: threads along are that much longer, those around are not, and the
+    surface is no cylinder any more."""
+    rows, around, radius, length, slack = 31, 48, 0.06, 0.4, 1.1
+    turn, height = np.meshgrid(np.arange(around) * 2 * np.pi / around, np.linspace(0, length, rows))
+    form = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=-1)
+    i = np.arange(rows * around).reshape(rows, around)
+    j = np.roll(i, -1, axis=1)
+    faces = triangulate(np.stack([i[:-1], j[:-1], j[1:], i[1:]], axis=-1).reshape(-1, 4))
+    held = np.isin(np.arange(rows * around) // around, (0, rows - 1))
+    vertices = form.reshape(-1, 3)
+    threads = Threads(np.tile([0.0, 0.0, 1.0], (len(vertices), 1)), np.full(len(vertices), slack), np.ones(len(vertices)))
+    far = Scene(np.subtract(ball().vertices[:1], [0, 0, 2]), ball().faces)
+    hung = drape(vertices[None], faces, threads, held, JERSEY, far, 120)[-1].reshape(form.shape)
+    along = np.linalg.norm(np.diff(hung, axis=0), axis=2).sum(axis=0) / length
+    girth = np.linalg.norm(hung - np.roll(hung, 1, axis=1), axis=2).sum(axis=1) / (2 * np.pi * radius)
+    np.testing.assert_allclose(along, slack, atol=0.03)
+    assert np.median(girth) == pytest.approx(1.0, abs=0.01)
+    assert np.abs(np.hypot(hung[..., 0], hung[..., 1]) - radius).max() > 0.005

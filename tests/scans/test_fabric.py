@@ -9,7 +9,7 @@ from scans.people.fabric import USUAL, denim_colour, draw_fabric
 from scans.people.motif import draw_motif
 from scans.people.palette import garment_colour, harmony
 from scans.people.pattern import PATTERNS, draw_pattern
-from scans.people.trim import Fade, Hem, Placket, Pocket, Print, Seam
+from scans.people.trim import Fade, Placket, Pocket, Print, Seam
 from scans.people.weave import WEAVES
 
 BLUE = np.array([0.2, 0.3, 0.6])
@@ -99,12 +99,6 @@ def test_a_seam_runs_along_its_line_and_is_a_groove():
     assert height.min() < -0.0004 and np.abs(u.ravel()[height.argmin()] - 0.05) < 0.0011
     assert colour[np.abs(u - 0.05) > 0.006].max() < 1e-3
     assert colour[(v < 0.329) | (v > 0.381)].max() < 1e-3
-
-
-def test_a_hem_is_thicker_than_the_cloth_inside_of_its_depth():
-    _, height = marked(Hem(0, "v", 0.30, 0.03, 1, RED))
-    v = grid()[..., 1]
-    assert np.median(height[v < 0.322]) > 0.0005 > 1e-4 > np.abs(np.median(height[v > 0.34]))
 
 
 def test_buttons_are_where_they_were_sewn_on():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from datasets.conventions import Array
@@ -15,7 +16,7 @@ from scans.people.hairtexture import CAP_U, HAIR_U, paint
 from scans.people.scalp import CENTRE, EYE, Frame, Obstacle
 from scans.people.strands import Combing, Roots, Strands, apart, comb
 from scans.people.surface import Surface, normals
-from scans.people.tufts import CARD, TUBE, Look, mesh
+from scans.people.tufts import Look, mesh
 
 RADIUS = 0.105
 MOVE = np.array([0.3, -0.2, 0.5])
@@ -53,12 +54,12 @@ def test_every_style_is_a_clean_mesh_outside_the_head(style: str, head: Skin) ->
     pieces = grow(style, head, NO_CLOTHES, np.random.default_rng(3), detail=0.2)
     again = grow(style, head, NO_CLOTHES, np.random.default_rng(3), detail=0.2)
     assert all(np.array_equal(a.vertices, b.vertices) and np.array_equal(a.faces, b.faces) for a, b in zip(pieces, again, strict=True))
-    assert 2_000 < sum(len(piece.faces) for piece in pieces) < 25_000
+    assert 5_000 < sum(len(piece.faces) for piece in pieces) < 25_000
     for piece in pieces:
         assert np.isfinite(piece.vertices).all()
         assert piece.uv.min() >= 0 and piece.uv.max() <= 1
-    points = whole(pieces[1:])
-    assert np.quantile(np.linalg.norm(points - CENTRE, axis=1), 0.01) > RADIUS - 0.005
+    points = whole(pieces)
+    assert np.linalg.norm(points - CENTRE, axis=1).min() > RADIUS - 0.008
     other = grow(style, head, NO_CLOTHES, np.random.default_rng(4), detail=0.2)
     assert len(whole(other)) != len(whole(pieces)) or not np.allclose(whole(other), whole(pieces))
 
@@ -67,11 +68,27 @@ def test_a_shaved_head_has_no_hair(head: Skin) -> None:
     assert grow("shaved", head, NO_CLOTHES, np.random.default_rng(0)) == []
 
 
-def test_tufts_share_no_vertices(head: Skin) -> None:
-    """Smooth normals are summed over vertices within a micrometre: tufts that touch would shade each other."""
-    tufts = grow("messy", head, NO_CLOTHES, np.random.default_rng(1), detail=0.25)[1]
-    first, _ = weld(np.round(tufts.vertices, 6))
-    assert len(first) == len(tufts.vertices)
+def test_fine_hairs_share_no_vertices(head: Skin) -> None:
+    """Smooth normals are summed over vertices within a micrometre: hairs that touch would shade each other."""
+    hairs = grow("messy", head, NO_CLOTHES, np.random.default_rng(1), detail=0.25)[1]
+    first, _ = weld(np.round(hairs.vertices, 6))
+    assert len(first) == len(hairs.vertices)
+
+
+@pytest.mark.parametrize("style", ["crew", "afro", "bob with fringe", "long wavy", "bun"])
+def test_no_scalp_shines_through(style: str, head: Skin) -> None:
+    """From everywhere well inside of the hairline a ray outward meets hair."""
+    hair = grow(style, head, NO_CLOTHES, np.random.default_rng(6), detail=0.2)[0]
+    scalp = hairline(head.template) > 0.018
+    ray = trimesh.Trimesh(hair.vertices, hair.faces, process=False).ray
+    assert ray.intersects_any(head.vertices[scalp] - 0.002 * head.normals[scalp], head.normals[scalp]).mean() > 0.995
+
+
+@pytest.mark.parametrize("style", ["long straight", "long curly", "lob", "coils"])
+def test_no_hair_crosses_the_face(style: str, head: Skin) -> None:
+    for seed in range(3):
+        x, y, z = whole(grow(style, head, NO_CLOTHES, np.random.default_rng(seed), detail=0.2)[:1]).T
+        assert not ((np.abs(x) < 0.035) & (y < CENTRE[1] - 0.06) & (z < EYE[2])).any()
 
 
 def test_long_hair_hangs_down_in_the_world_whatever_the_head_does(head: Skin) -> None:
@@ -133,19 +150,15 @@ def test_hair_without_comb_falls_plumb() -> None:
     assert np.allclose(strand.points[0, -1], [0, 0, -0.2], atol=0.012)
 
 
-@pytest.mark.parametrize(("section", "sides"), [(CARD, 2), (TUBE, 5)])
-def test_tufts_face_outward_and_are_as_wide_as_asked(section: tuple[Array, bool], sides: int) -> None:
+def test_fine_hairs_face_outward_and_are_as_wide_as_asked() -> None:
     points = np.stack([np.zeros(5), np.zeros(5), -np.linspace(0, 0.1, 5)], axis=1)[None]
     strands = Strands(points, np.broadcast_to([0.0, -1.0, 0.0], points.shape))
-    made = mesh(strands, Look(np.array([0.01]), np.zeros(1), np.array([0.5]), np.array([0.1]), root=1.0, tip=1.0), section)
-    assert len(made.faces) == 2 * 4 * sides
-    a, b, c = (made.vertices[made.faces[:, i]] for i in range(3))
-    normal, middle = np.cross(b - a, c - a), (a + b + c) / 3
-    outward = middle * [1, 1, 0] if section is TUBE else np.broadcast_to([0.0, -1.0, 0.0], middle.shape)
-    assert (np.einsum("ij,ij->i", normal, outward) > 0).all()
-    assert 0.0075 < np.ptp(made.vertices[:, 0]) <= 0.01 + 1e-12
+    made = mesh(strands, Look(np.array([0.01]), np.zeros(1), np.array([0.5]), 0.1, root=1.0, tip=1.0))
+    assert len(made.faces) == 2 * 4
+    assert np.allclose(normals(made.vertices, made.faces), [0, -1, 0])
+    assert np.isclose(np.ptp(made.vertices[:, 0]), 0.01) and np.isclose(np.ptp(made.vertices[:, 2]), 0.1)
     assert np.isclose(made.uv[..., 1].min(), 0) and np.isclose(made.uv[..., 1].max(), 1)
-    assert HAIR_U[0] < 0.45 - 1e-9 <= made.uv[..., 0].min() and made.uv[..., 0].max() <= 0.55 + 1e-9
+    assert np.isclose(made.uv[..., 0].min(), 0.45) and np.isclose(made.uv[..., 0].max(), 0.55)
 
 
 @pytest.mark.parametrize("style", list(BEARDS))
@@ -176,6 +189,6 @@ def test_the_texture_runs_from_skin_to_hair_and_greys() -> None:
     cap = picture[:, int(CAP_U[0] * 256) + 2 : int(CAP_U[1] * 256) - 2]
     assert np.allclose(cap[-3:].mean(axis=(0, 1)), scalp, atol=0.06) and (cap[:3].mean(axis=(0, 1)) < 0.2).all()
     strands = slice(0, int(HAIR_U[1] * 256))
-    assert picture[-40:, strands].mean() < picture[:40, strands].mean()  # darker at the roots
+    assert picture[-40:, strands].mean() < 0.7 * picture[:40, strands].mean()  # darker at roots and in gaps
     grey = paint(shade, scalp, 0.6, 256, np.random.default_rng(0)).astype(float) / 255
     assert grey[:, strands].mean() > picture[:, strands].mean() + 0.15

@@ -10,7 +10,7 @@ import trimesh
 
 from datasets.conventions import WORLD_FROM_GLTF
 from scans import glb
-from scans.people.dressing import THICKNESS_M
+from scans.people.edging import THICKNESS_M
 from scans.people.labels import Label
 from scans.people.surface import normals
 from scans.people.wanted import Wanted

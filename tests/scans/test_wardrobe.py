@@ -5,7 +5,8 @@ import pytest
 import trimesh
 
 from scans.people.garments import GARMENTS, HIP_Z, TIGHT_M, inside
-from scans.people.surface import normals, open_edges
+from scans.people.seams import open_edges
+from scans.people.surface import normals
 from scans.people.tailoring import Solid, carried, form
 from scans.people.wardrobe import CLOTHS, MOVES, draw_outfit
 
@@ -83,8 +84,12 @@ def test_forms_stand_off_the_skin(name, studio, figure):
     assert len(open_edges(cloth.faces)) > 0
     welded = trimesh.Trimesh(cloth.vertices, cloth.faces, process=False)
     assert welded.body_count == 1 and welded.is_winding_consistent
-    # what is pinned is pinned at the waist only; cloth is as long as its form, about
-    assert cloth.attributes["pinned"].mean() < 0.2 and 0.8 < cloth.attributes["scale"].min() <= cloth.attributes["scale"].max() < 1.1
+    # little is held; cloth is about as long as its form, never shorter along, longest on limbs; the grain runs down them
+    along, around, grain = (cloth.attributes[name] for name in ("along", "around", "grain"))
+    assert cloth.attributes["pinned"].mean() < 0.2 and 0.8 <= around.min() <= around.max() < 1.1
+    assert along.min() == pytest.approx(1.0) and along.max() == pytest.approx(max(cut.slack, cut.blouse), abs=0.02)
+    np.testing.assert_allclose(np.linalg.norm(grain, axis=1), 1.0, atol=1e-9)
+    assert (grain[cloth.attributes["arm"] < 0.5, 2] < -0.9).all()
     # the whole body moved rigidly carries the form along
     move = np.array([[0.0, -1, 0, 0.3], [1, 0, 0, 0.1], [0, 0, 1, -0.2], [0, 0, 0, 1]])
     bones = np.broadcast_to(move, (1, cloth.attributes["weights"].shape[1], 4, 4))

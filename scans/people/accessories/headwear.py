@@ -44,7 +44,7 @@ class Headwear:
         reach = np.linalg.norm(offset, axis=1)
         _, near = cKDTree(unit(self.crown - self.centre)).query(unit(offset), k=4)
         inside = np.linalg.norm(self.crown - self.centre, axis=1)[near].min(axis=1) - 0.003
-        below = self._at(self.room, around) + np.maximum(0, -above)
+        below = self._at(self.room, around) + 1.8 * np.maximum(0, -above)
         share = np.where(above > 0, inside / np.maximum(reach, 1e-9), below / np.maximum(distance, 1e-9))
         if np.isfinite(self.top):
             share = np.where(height > self.top, (inside + height - self.top) / np.maximum(reach, 1e-9), share)
