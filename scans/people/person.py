@@ -8,23 +8,23 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from datasets.conventions import Array
-from scans.mesh import WHITE, Material, Mesh, Part
+from scans.mesh import Mesh, Part
 from scans.people import beard, brows, hair, keypoints, labels, shoes, skin
 from scans.people.accessories.choices import draw_accessories, dress, with_grips
 from scans.people.accessories.headwear import Headwear
-from scans.people.accessories.wearer import Item, Wearer
-from scans.people.atlas import Chart, bake
+from scans.people.accessories.wearer import Wearer
 from scans.people.body import Body, Shaped
 from scans.people.dressing import UNDER_M, Dresser
 from scans.people.expressions import draw_face, open_eyes
 from scans.people.eyes import eye_uv
 from scans.people.features import draw_features, featured
-from scans.people.garments import LOWER, inside
+from scans.people.garments import inside
 from scans.people.labels import Label
 from scans.people.last import Misfit
 from scans.people.looks import Looks, draw_looks
 from scans.people.painting import chart_of, look_of
 from scans.people.panels import cloth_uv, seamed
+from scans.people.pieces import Piece, baked, clothing_labels, things
 from scans.people.pose import PoseError, draw_pose, take
 from scans.people.regions import regions
 from scans.people.silhouette import hole
@@ -37,12 +37,6 @@ SLIPPED_M, SLIPPED = 0.10, 0.03  # skin that far from cloth is bare; how much of
 PRESSED_M = 0.004  # how far skin gives way under an edge
 ATTEMPTS = 10
 DETAIL = {"draft": 0.25, "full": 1.0}  # of hair
-#: Accessory, by the start of its name -> what it is; all else is apparel.
-ITEMS = {
-    "glasses": Label.EYEGLASSES, "hat": Label.HAT, "cap": Label.HAT, "beanie": Label.HAT, "fedora": Label.HAT, "sun hat": Label.HAT,
-    "bag": Label.BAG, "backpack": Label.BAG, "tote": Label.BAG, "handbag": Label.BAG, "phone": Label.PHONE, "belt": Label.BELT,
-    "watch": Label.JEWELLERY, "bracelet": Label.JEWELLERY, "earring": Label.JEWELLERY, "necklace": Label.JEWELLERY,
-}  # fmt: skip
 
 
 class BadPerson(ValueError):
@@ -61,15 +55,6 @@ class Person:
     keypoints: dict[str, list[float]]
     attributes: dict[str, Any]
     rejections: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A surface with its chart in the atlas and a label for each face."""
-
-    surface: Surface
-    chart: Chart
-    labels: Array
 
 
 class Studio:
@@ -143,9 +128,9 @@ class Studio:
         look = look_of(self.canvas, looks, outfit, rng)
         made = {
             "skin": Piece(pieces[0], chart_of(pieces[0], look["skin"], "skin"), pieces[1]),
-            **{kind: Piece(cloth, chart_of(cloth, look[kind], kind), _worn(kind, cloth)) for kind, cloth in worn.items()},
+            **{kind: Piece(cloth, chart_of(cloth, look[kind], kind), clothing_labels(kind, cloth)) for kind, cloth in worn.items()},
             **self._head(looks, look, base, worn, hat, rng),
-            **_things([*feet.items, *items]),
+            **things([*feet.items, *items]),
         }
         attributes = {
             "sex": looks.sex, "age": looks.age, "stature_m": round(looks.stature, 3), "monk_tone": round(looks.tone + 1, 1),
@@ -154,7 +139,7 @@ class Studio:
             "hair": f"{looks.hair_colour} {looks.hair}", "beard": looks.beard, "pose": pose.name, "pose_family": pose.family,
             "expression": expression,
         }  # fmt: skip
-        return self._stand(self._baked(made), base, attributes)
+        return self._stand(baked(made, self.texture), base, attributes)
 
     def _shape(self, looks: Looks, face: dict[str, float], rng: np.random.Generator) -> Shaped:
         """A body of the drawn stature, with features of its own: anny's height slider is nearly linear, so two bodies find it."""
@@ -220,13 +205,6 @@ class Studio:
         part = self.body.parts[name]
         return Surface(part.matrix @ base, part.faces, part.uv)
 
-    def _baked(self, made: dict[str, Piece]) -> list[Part]:
-        """Parts that share one material, in which a vertex is doubled only where the texture has a seam."""
-        atlas = bake({name: piece.chart for name, piece in made.items()}, self.texture)
-        colour, normal, rough = atlas.pictures()
-        material = Material(WHITE, colour, normal, roughness=1.0, roughness_map=rough)
-        return [_part(name, piece, atlas.uv[name], material) for name, piece in made.items()]
-
     def _stand(self, parts: list[Part], base: Array, attributes: dict[str, Any]) -> Person:
         """Put a person on z = 0 over the origin, and check the whole."""
         everything = np.concatenate([part.vertices for part in parts])
@@ -248,38 +226,11 @@ class Studio:
         return Person(Mesh(placed), float(high[2] - low[2]), bounds, _point(centre), round(radius, 4), points, attributes)
 
 
-def _worn(kind: str, cloth: Surface) -> Array:
-    return labels.whole(Label.LOWER_CLOTHING if kind in (*LOWER, "briefs") and kind != "dress" else Label.UPPER_CLOTHING, cloth.faces)
-
-
 def _under(hat: Headwear, piece: Surface) -> Surface:
     """Hair that a hat presses, without what is out of sight below it."""
     seen = (hat.level(piece.vertices)[piece.faces] < 0.02).any(axis=1)
     kept = keep_faces(piece, seen)
     return kept.moved(hat.press(kept.vertices)) if len(kept.faces) else kept
-
-
-def _things(items: list[Item]) -> dict[str, Piece]:
-    """Shoes and accessories."""
-    made = {}
-    for number, item in enumerate(items):
-        faces = item.surface.faces
-        if item.name.startswith("shoes"):
-            side = item.surface.vertices[:, 0] - np.median(item.surface.vertices[:, 0])
-            label = Label.LEFT_SOCK if "socks" in item.name else Label.LEFT_SHOE
-            of = labels.sided(label, item.surface.attributes.get("side", side), faces)
-        else:
-            of = labels.whole(next((label for start, label in ITEMS.items() if item.name.startswith(start)), Label.APPAREL), faces)
-        made[f"{item.name} {number}"] = Piece(item.surface, chart_of(item.surface, item, "item"), of)
-    return made
-
-
-def _part(name: str, piece: Piece, uv: Array, material: Material) -> Part:
-    spots = np.round(uv * (1 << 16)).astype(np.int64)
-    key = (piece.surface.faces.astype(np.int64) << 40) | (spots[..., 0] << 20) | spots[..., 1]
-    _, first, faces = np.unique(key.reshape(-1), return_index=True, return_inverse=True)
-    vertices = piece.surface.vertices[piece.surface.faces.reshape(-1)[first]]
-    return Part(vertices, faces.reshape(-1, 3), material, uv.reshape(-1, 2)[first], name=name, labels=piece.labels)
 
 
 def _point(values: Array) -> tuple[float, float, float]:
