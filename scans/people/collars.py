@@ -7,6 +7,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from datasets.conventions import Array
+from scans.people.accessories.shapes import unit
 from scans.people.grain import ease
 from scans.people.panels import APART_M, COLLAR
 from scans.people.surface import Surface, normals, triangulate
@@ -72,7 +73,7 @@ class Neckline:
             return np.asarray(ndimage.gaussian_filter1d(columns, smooth / place[1], axis=0)[width : width + len(place)])
 
         points, out = even(cloth.vertices), even(cloth.attributes["normal"])
-        tangent = _unit(np.gradient(points, axis=0))
+        tangent = unit(np.gradient(points, axis=0))
         out = _across(out, tangent)
         source = chain[np.searchsorted(length, place - 1e-9).clip(0, len(chain) - 1)]
         template = cloth.attributes["position"][source]
@@ -82,7 +83,7 @@ class Neckline:
     @property
     def tangent(self) -> Array:
         """Unit directions (N,3) along the line."""
-        return _unit(np.gradient(self.points, axis=0))
+        return unit(np.gradient(self.points, axis=0))
 
 
 @dataclass(frozen=True)
@@ -202,10 +203,6 @@ def _faces(grid: Array) -> Array:
     return triangulate(np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=-1).reshape(-1, 4))
 
 
-def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
-
-
 def _across(vectors: Array, tangent: Array) -> Array:
     """Unit vectors (N,3) without what they have along tangents (N,3)."""
-    return _unit(vectors - tangent * np.einsum("ni,ni->n", vectors, tangent)[:, None])
+    return unit(vectors - tangent * np.einsum("ni,ni->n", vectors, tangent)[:, None])

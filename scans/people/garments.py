@@ -26,8 +26,8 @@ class Cut:
     and form; loose: gap added toward the lower edge. sleeve, leg: where the hem is along the limb (leg below 0: a skirt, which has
     none); width: radius of the form around limbs at the hem. length: of what hangs below the lower edge, flare: how much it grows
     outward on the way; pleats: number of waves around it. front: half the gap of an open front, below 0: closed. hood: height of
-    a hood, which lies on the back. span: deepest hollow that it spans. Cloth is longer than its form, by `ease` around, by `slack` along
-    sleeves and legs, by `blouse` from chest to hips; around cuffs and hem of a top also by `gather`. caught: share of a top's hem that
+    a hood, which lies on the back. span: deepest hollow that it spans. Cloth is longer than its form by `slack` along sleeves and
+    legs, by `blouse` from chest to hips, and `gather` times as long around cuffs and hem of a top. caught: share of a top's hem that
     stays where it is on the hips. cuff: how far off the skin the ends of sleeves and legs are held, below 0: they hang free.
     """
 
@@ -46,7 +46,6 @@ class Cut:
     front: float = -1.0
     hood: float = 0.0
     span: float = 0.03
-    ease: float = 1.0
     slack: float = 1.0
     blouse: float = 1.0
     gather: float = 1.0

@@ -14,7 +14,7 @@ from scans.people.flatten import flatten
 from scans.people.garments import Cut, gap
 from scans.people.grain import ease
 from scans.people.regions import CROTCH_M, Regions
-from scans.people.split import split
+from scans.people.slit import slit
 from scans.people.surface import Surface, normals, smoothing
 
 PANELS = 5
@@ -46,9 +46,9 @@ def side(position: Array) -> Array:
 
 def seamed(part: Part) -> Part:
     """The tights with seams: no face is on both sides of one."""
-    sleeve, faces = split(part.faces, armhole(part.template), np.zeros(len(part.template), bool))
+    sleeve, faces = slit(part.faces, armhole(part.template), np.zeros(len(part.template), bool))
     template = sleeve @ part.template
-    halves, faces = split(faces, side(template), np.abs(armhole(template)) < 1e-6)
+    halves, faces = slit(faces, side(template), np.abs(armhole(template)) < 1e-6)
     whole = halves @ sleeve
     return replace(part, matrix=(whole @ part.matrix).tocsr(), faces=faces, template=whole @ part.template)
 

@@ -94,7 +94,7 @@ def _threads(cut: Cut, cloth: Surface) -> Threads:
                 along[own] = 1 + (cut.slack - 1) * ease(place[own] / 0.25) * ease((place[own].max() - place[own]) / 0.2)
     bands = (["hem"] * (cut.length == 0) + ["cuff"]) if cut.name == "top" else []
     near = np.min([at[name] for name in bands], axis=0) if bands else np.ones(len(cloth.vertices))
-    return Threads(grain, np.where(hangs, 1.0, along), cut.ease * np.where(near < BAND_M, cut.gather, 1.0))
+    return Threads(grain, np.where(hangs, 1.0, along), np.where(near < BAND_M, cut.gather, 1.0))
 
 
 def _held(cut: Cut, cloth: Surface) -> Array:
@@ -105,6 +105,7 @@ def _held(cut: Cut, cloth: Surface) -> Array:
         held |= at["cuff"] < RIM_M
     if cut.name == "top" and cut.caught:
         turn = np.arctan2(at["position"][:, 0], -at["position"][:, 1])
+        # uneven around the hips, elsewhere on every garment, from nowhere (0) to everywhere (1)
         catches = np.sin(3 * turn + 9 * cut.caught) + np.sin(5 * turn + 31 * cut.caught) > 2 - 4 * cut.caught
         held |= (at["hem"] < RIM_M) & catches
     return np.asarray(held)

@@ -113,7 +113,7 @@ def _cut(name: str, tucked: bool, rng: np.random.Generator) -> Cut:
     if name == "briefs":
         return Cut("bottom", name, 0.05, 0.003, leg=0.06, width=0.07)
     if name == "shorts":
-        return Cut("bottom", name, waist, 0.008, leg=rng.uniform(0.22, 0.48), width=rng.uniform(0.095, 0.12), slack=1.03, ease=1.01)
+        return Cut("bottom", name, waist, 0.008, leg=rng.uniform(0.22, 0.48), width=rng.uniform(0.095, 0.12), slack=1.03)
     leg, widths, slacks, cuff = {
         "trousers": (0.975, (0.052, 0.074), (1.03, 1.11), 0.024),
         "jeans": (0.975, (0.050, 0.066), (1.05, 1.14), 0.020),

@@ -10,7 +10,7 @@ from scans.people.fabric import draw_fabric
 from scans.people.flatten import flatten, stretch
 from scans.people.outline import outlines
 from scans.people.panels import APART_M, BACK, COLLAR, FRONT, SKIRT, SLEEVE
-from scans.people.split import split
+from scans.people.slit import slit
 from scans.people.surface import normals
 from scans.people.tailoring import Solid, form
 from scans.people.trim import Sewing
@@ -76,7 +76,7 @@ def test_a_cut_leaves_no_face_on_both_sides():
     points = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], axis=1)
     corner = (np.arange(20)[:, None] * 21 + np.arange(20)).ravel()
     faces = np.concatenate([np.stack([corner, corner + 1, corner + 22], 1), np.stack([corner, corner + 22, corner + 21], 1)])
-    matrix, cut = split(faces, np.linalg.norm(points, axis=1) - 0.6, np.zeros(len(points), bool))
+    matrix, cut = slit(faces, np.linalg.norm(points, axis=1) - 0.6, np.zeros(len(points), bool))
     moved = matrix @ points
     level = (np.linalg.norm(moved, axis=1) - 0.6)[cut]
     assert not ((level > 0.01).any(axis=1) & (level < -0.01).any(axis=1)).any()

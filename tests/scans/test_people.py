@@ -10,8 +10,10 @@ import trimesh
 
 from datasets.conventions import WORLD_FROM_GLTF
 from scans import glb
+from scans.mesh import Part
 from scans.people.edging import THICKNESS_M
 from scans.people.labels import Label
+from scans.people.person import BadPerson
 from scans.people.surface import normals
 from scans.people.wanted import Wanted
 
@@ -232,3 +234,14 @@ def test_surfaces_face_outward(drawn):
             away = whole.face_normals[hit] @ forward > 0.05
             assert len(hit) > 300 and (away & ~cloth[hit]).mean() < 0.005
             assert (away & cloth[hit]).mean() < (0.1 if "hoodie" in kinds(one) else 0.02)
+
+
+def test_a_person_whose_skin_shows_from_the_inside_is_refused(studio):
+    """A closed ball in the place of a person passes, one that is open in front does not."""
+    base = np.asarray(studio.body.template)
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.8)
+    whole = Part(np.asarray(ball.vertices), np.asarray(ball.faces), labels=np.full(len(ball.faces), Label.TORSO))
+    ahead = whole.vertices[whole.faces].mean(axis=1)[:, 1] < -0.75
+    assert studio._stand([whole], base, {}).height_m == pytest.approx(1.6, abs=0.01)
+    with pytest.raises(BadPerson, match="skin is seen from the inside"):
+        studio._stand([replace(whole, faces=whole.faces[~ahead], labels=whole.labels[~ahead])], base, {})

@@ -8,7 +8,7 @@ from datasets.conventions import Array
 NEAR = 0.3  # vertices that close to the line, in edges, are moved onto it: no slivers
 
 
-def split(faces: Array, level: Array, on: Array) -> tuple[sparse.csr_matrix, Array]:
+def slit(faces: Array, level: Array, on: Array) -> tuple[sparse.csr_matrix, Array]:
     """Faces (F',3) none of which is on both sides of the zero line of `level` (V,), and the matrix (V',V) that makes their vertices.
 
     on (V,): vertices on lines cut before, which may move along those only.
