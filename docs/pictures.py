@@ -8,8 +8,8 @@ import numpy as np
 from datasets import reader
 from datasets.batch import collate
 from datasets.conventions import normal_to_rgb
+from train.checkpoint import load
 from train.inference import infer
-from train.module import load
 from train.tasks import TASKS
 
 SIZE = 240

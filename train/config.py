@@ -19,13 +19,11 @@ class BackboneConfig:
 
 @dataclass
 class HeadConfig:
-    """How feature maps become maps of pixels. The defaults are Sapiens v1's depth head."""
+    """How feature maps become maps of pixels."""
 
-    channels: list[int] = key([384, 384, 384, 384], "one transposed convolution, twice the resolution, per entry; the rest is bilinear")
-    hidden: list[int] = key([384, 384], "1x1 convolutions that follow")
-    dropout: float = key(0.1, "before the last 1x1 convolution")
-    detail: int = key(0, "channels of a convolutional pyramid of the picture, merged in after each upsampling; 0: none, as in Sapiens")
-    shared: bool = key(False, "one trunk for all heads instead of one each")
+    kind: str = key("slim", "which head: " + "deconv (Sapiens v1's), slim")
+    options: dict[str, Any] = key({}, "keywords of that head's class in train/heads/, each as +head.options.widths=[64,32]")
+    shared: bool = key(False, "one trunk for all tasks instead of one each")
 
 
 @dataclass
@@ -50,7 +48,7 @@ class TrainConfig:
     out: str = required("folder of the run: checkpoints, logs, config.yaml")
     val_data: str | None = key(None, "folder of triplets to validate on; null: hold out people of data")
     val_fraction: float = key(0.1, "part of the people held out when val_data is null")
-    heads: list[str] = key(["depth", "normal"], "what to predict: depth, normal")
+    tasks: list[str] = key(["depth", "normal"], "what to predict: depth, normal")
     size: list[int] = key([1024, 768], "height and width of the pictures the model sees, pixels")
     backbone: BackboneConfig = key(BackboneConfig, "")
     head: HeadConfig = key(HeadConfig, "")

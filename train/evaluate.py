@@ -16,9 +16,10 @@ from datasets import reader
 from datasets.batch import Batch, collate
 from datasets.conventions import Array
 from datasets.triplet import Dataset, write_atomically
+from train.checkpoint import load
 from train.inference import device, infer
 from train.metrics import ALIGNMENTS, Scores
-from train.module import Model, load
+from train.model import Model
 from train.tasks import TASKS
 
 #: Column -> (heading, factor, format) of the printed table.
@@ -78,7 +79,7 @@ def truth(batch: Batch, name: str, index: int) -> tuple[Array, Array]:
 
 def evaluate(model: Model, data: Path, alignment: str = "least_squares", batch_size: int = 4, workers: int = 0) -> Result:
     """Score the model and the baselines on every triplet of a folder."""
-    names = list(model.heads.last)
+    names = model.tasks
     result = Result({n: Scores(TASKS[n].summary) for n in names}, {n: Scores(TASKS[n].summary) for n in names}, alignment)
     with tqdm(total=Dataset.load(data).samples, desc="Scoring", unit="image") as bar:
         for batch, predicted in predictions(model, data, batch_size, workers):

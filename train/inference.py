@@ -6,7 +6,7 @@ from torch import Tensor
 from conf.command import UserError
 from datasets import geometry
 from datasets.conventions import Array
-from train.module import Model
+from train.model import Model
 from train.tasks import TASKS
 
 
@@ -33,10 +33,8 @@ def infer(model: Model, image: Tensor, sizes: Tensor) -> list[dict[str, Array]]:
     view = geometry.fit(sizes, model.size)
     seen = geometry.warp_smooth(image.to(where).float() / 255.0, view.A, model.size, sizes, geometry.FILL)
     height, width = image.shape[-2:]
-    maps = {}
-    for name, raw in model(seen).items():
-        back = geometry.warp_smooth(raw, view.inverse().A, (height, width))
-        maps[name] = TASKS[name].finish(back).permute(0, 2, 3, 1).cpu().numpy()
+    raw = {name: geometry.warp_smooth(values, view.inverse().A, (height, width)) for name, values in model(seen).items()}
+    maps = {name: TASKS[name].finish(raw).permute(0, 2, 3, 1).cpu().numpy() for name in model.tasks}
     results = []
     for i, (h, w) in enumerate(sizes.tolist()):
         cut = {name: values[i, :h, :w] for name, values in maps.items()}

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from conf.command import UserError, command, key, required
 from datasets.conventions import Array
 from datasets.triplet import write_exr
+from train.checkpoint import load
 from train.inference import device, infer
-from train.module import load
 from train.tasks import TASKS
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -113,7 +113,7 @@ def main(config: PredictConfig) -> None:
         tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
         (predicted,) = infer(model, tensor, torch.tensor([[height, width]]))
         write_results(out, path.stem, predicted, mask, config.values)
-    print(f"{out}: {', '.join(model.heads.last)} of {len(pictures)} pictures. Depth is relative (0 near, 1 far), not metres.")
+    print(f"{out}: {', '.join(model.tasks)} of {len(pictures)} pictures. Depth is relative (0 near, 1 far), not metres.")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from datasets import reader
 from datasets.conventions import Array
 from datasets.triplet import Dataset, Triplet, write_atomically
 from train import evaluate
+from train.checkpoint import load
 from train.inference import device, infer
 from train.metrics import ALIGNMENTS, align_least_squares
-from train.module import Model, load
+from train.model import Model
 from train.run import CONFIG_FILE
 from train.tasks import TASKS
 

@@ -15,9 +15,10 @@ from omegaconf import OmegaConf
 from conf.command import UserError
 from datasets.module import TripletData
 from datasets.triplet import Dataset, write_atomically
-from train import backbone as backbones
+from train import backbones
 from train.config import TrainConfig
-from train.module import Learner, Model
+from train.model import Model
+from train.module import Learner
 from train.tasks import TASKS
 
 #: Keys that say where and how fast a run computes, not what: they may differ when it is continued.
@@ -41,7 +42,7 @@ def train(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     lightning.seed_everything(config.seed, verbose=False)  # the initial weights; everything else has its own generator
     height, width = config.size
-    model = Model(backbones.build(config.backbone), config.heads, config.head, (height, width))
+    model = Model(backbones.build(config.backbone), config.tasks, config.head, (height, width))
     data = TripletData(
         Path(config.data),
         (height, width),
@@ -95,9 +96,9 @@ def trainer(config: TrainConfig, out: Path) -> lightning.Trainer:
 
 def check(config: TrainConfig) -> None:
     """Refuse what cannot work, before anything is loaded."""
-    unknown = [name for name in config.heads if name not in TASKS]
-    if unknown or not config.heads:
-        raise UserError(f"heads={config.heads}: choose from {sorted(TASKS)}")
+    unknown = [name for name in config.tasks if name not in TASKS]
+    if unknown or not config.tasks:
+        raise UserError(f"tasks={config.tasks}: choose from {sorted(TASKS)}")
     if len(config.size) != 2 or min(config.size) < 1:
         raise UserError(f"size={config.size}: give height and width in pixels, as size=[1024,768]")
     if config.precision not in PRECISIONS:

@@ -12,6 +12,9 @@ from datasets.batch import Batch
 from datasets.conventions import Array, normal_to_rgb
 from train import losses, metrics
 
+#: What a model predicts: task -> (B,C,H,W).
+Raw = Mapping[str, Tensor]
+
 
 @dataclass(frozen=True)
 class Task:
@@ -20,9 +23,8 @@ class Task:
     field     the batch's map that holds the truth
     channels  of the prediction
     bias      of the last layer before training: a sensible first guess
-    target    batch -> what the loss compares with
-    loss      (prediction, target, mask) -> scalar
-    finish    raw prediction -> value
+    loss      (raw predictions of the model, batch) -> scalar
+    finish    raw predictions of the model -> values (B,C,H,W)
     errors    (prediction, truth, mask) as (H,W[,3]) arrays -> errors per pixel
     summary   errors -> named numbers
     baseline  (truth, mask) -> a trivial prediction, called `trivial`
@@ -33,9 +35,8 @@ class Task:
     field: str
     channels: int
     bias: float
-    target: Callable[[Batch], Tensor]
-    loss: Callable[[Tensor, Tensor, Tensor], Tensor]
-    finish: Callable[[Tensor], Tensor]
+    loss: Callable[[Raw, Batch], Tensor]
+    finish: Callable[[Raw], Tensor]
     errors: Callable[..., metrics.Errors]
     summary: Callable[[Mapping[str, Array]], metrics.Summary]
     baseline: Callable[[Array, Array], Array]
@@ -60,6 +61,12 @@ def normal_picture(normal: Array, mask: Array) -> Array:
     return normal_to_rgb(np.where(mask[..., None] > 0, normal, 0.0))
 
 
+def _depth_loss(raw: Raw, batch: Batch) -> Tensor:
+    # Sapiens takes the raw value for the depth, which the loss cannot follow below zero.
+    target = losses.normalised_depth(batch["depth"], batch["mask"])
+    return losses.silog(F.softplus(raw["depth"].float()), target, batch["mask"])
+
+
 def _mean_depth(truth: Array, mask: Array) -> Array:
     return np.full(truth.shape, truth[mask > 0].astype(np.float64).mean() if mask.any() else 0.0)
 
@@ -73,10 +80,8 @@ TASKS: dict[str, Task] = {
         field="depth",
         channels=1,
         bias=0.0,
-        target=lambda batch: losses.normalised_depth(batch["depth"], batch["mask"]),
-        # Sapiens takes the raw value for the depth, which the loss cannot follow below zero.
-        loss=lambda raw, target, mask: losses.silog(F.softplus(raw.float()), target, mask),
-        finish=F.softplus,
+        loss=_depth_loss,
+        finish=lambda raw: F.softplus(raw["depth"].float()),
         errors=metrics.depth_errors,
         summary=metrics.depth_summary,
         baseline=_mean_depth,
@@ -88,9 +93,8 @@ TASKS: dict[str, Task] = {
         field="normal",
         channels=3,
         bias=0.0,
-        target=lambda batch: batch["normal"],
-        loss=losses.cosine_l1,
-        finish=lambda raw: F.normalize(raw, dim=1),
+        loss=lambda raw, batch: losses.cosine_l1(raw["normal"], batch["normal"], batch["mask"]),
+        finish=lambda raw: F.normalize(raw["normal"].float(), dim=1),
         errors=metrics.normal_errors,
         summary=metrics.normal_summary,
         baseline=_facing,

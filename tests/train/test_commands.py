@@ -50,14 +50,14 @@ def test_a_finished_run_does_nothing(trained: Path, spheres: Path, capsys: pytes
 
 
 def test_another_configuration_is_refused_by_the_names_of_its_keys(trained: Path, spheres: Path) -> None:
-    config = configuration(data=str(spheres), out=str(trained), steps=2, optimiser={"lr": 0.25}, heads=["normal"])
-    with pytest.raises(UserError, match=r"heads=\['normal'\].*optimiser\.lr=0\.25 \(there 0\.0005\)") as error:
+    config = configuration(data=str(spheres), out=str(trained), steps=2, optimiser={"lr": 0.25}, tasks=["normal"])
+    with pytest.raises(UserError, match=r"optimiser\.lr=0\.25 \(there 0\.0005\), tasks=\['normal'\]") as error:
         runs.train(config)
     assert "\n" not in str(error.value) and "steps" not in str(error.value)
 
 
 def test_a_broken_off_run_continues_where_it_stopped(spheres: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = configuration(data=str(spheres), out=str(tmp_path / "run"), steps=6, heads=["depth", "normal"])
+    config = configuration(data=str(spheres), out=str(tmp_path / "run"), steps=6, tasks=["depth", "normal"])
     whole: Callable[..., lightning.Trainer] = runs.trainer
 
     class PowerCut(lightning.Callback):
@@ -91,7 +91,7 @@ def test_a_broken_off_run_continues_where_it_stopped(spheres: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"heads": ["dept"]}, "heads"),
+        ({"tasks": ["dept"]}, "tasks"),
         ({"size": [64]}, "size"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"data": "/nowhere"}, "/nowhere"),

@@ -7,22 +7,22 @@ import pytest
 import torch
 
 from conf.command import UserError
-from train import backbone, optim
+from train import backbones, optim
 from train.config import BackboneConfig, HeadConfig, OptimiserConfig
-from train.module import Model, from_recipe
+from train.model import Model, from_recipe
 
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
 VIT = BackboneConfig(name=None, type="dinov2", options={**SMALL, "patch_size": 8, "image_size": 32})
-HEAD = HeadConfig(channels=[16, 8], hidden=[8], dropout=0.0, detail=4)
+HEAD = HeadConfig(kind="slim", options={"widths": [16, 8], "hidden": [8], "detail": 4})
 
 
 def test_a_saved_backbone_loads_identically_from_its_folder(tmp_path: Path) -> None:
-    made = backbone.build(VIT).eval()
+    made = backbones.build(VIT).eval()
     made.network.save_pretrained(tmp_path / "vit")
-    loaded = backbone.build(BackboneConfig(name=str(tmp_path / "vit"), layers=[1, 3])).eval()
+    loaded = backbones.build(BackboneConfig(name=str(tmp_path / "vit"), layers=[1, 3])).eval()
     image = torch.rand(1, 3, 24, 40, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(loaded(image)[:, 32:], made(image)), "the last block's map comes last"
-    assert loaded.channels == 64 and loaded(image).shape == (1, 64, 3, 5)
+    assert torch.equal(loaded(image)[-1], made(image)[0]), "the last block's map comes last"
+    assert loaded.channels == [32, 32] and [m.shape for m in loaded(image)] == [(1, 32, 3, 5)] * 2
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_a_saved_backbone_loads_identically_from_its_folder(tmp_path: Path) -> N
     ],
 )
 def test_any_backbone_gives_maps_of_the_pictures_size(kind: str, options: dict[str, Any], stride: int) -> None:
-    model = Model(backbone.build(BackboneConfig(name=None, type=kind, options=options)), ["depth", "normal"], HEAD, (50, 37))
-    assert model.backbone.stride == stride
+    model = Model(backbones.build(BackboneConfig(name=None, type=kind, options=options)), ["depth", "normal"], HEAD, (50, 37))
+    assert model.backbone.strides == [stride]
     out = model(torch.rand(2, 3, 50, 37))
     assert out["depth"].shape == (2, 1, 50, 37) and out["normal"].shape == (2, 3, 50, 37)
     sum(values.sum() for values in out.values()).backward()  # type: ignore[union-attr]
@@ -45,14 +45,14 @@ def test_any_backbone_gives_maps_of_the_pictures_size(kind: str, options: dict[s
 
 def test_a_backbone_that_does_not_exist_is_one_line() -> None:
     with pytest.raises(UserError, match=r"backbone\.name=/nowhere") as error:
-        backbone.build(BackboneConfig(name="/nowhere"))
+        backbones.build(BackboneConfig(name="/nowhere"))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_recipe_rebuilds_the_model(shared: bool) -> None:
-    head = HeadConfig(channels=[16, 8], hidden=[8], dropout=0.0, detail=4, shared=shared)
-    model = Model(backbone.build(VIT), ["normal", "depth"], head, (24, 40)).eval()
+    head = HeadConfig(kind="slim", options=HEAD.options, shared=shared)
+    model = Model(backbones.build(VIT), ["normal", "depth"], head, (24, 40)).eval()
     again = from_recipe(model.recipe()).eval()
     again.load_state_dict(model.state_dict())
     image = torch.rand(1, 3, 24, 40, generator=torch.Generator().manual_seed(0))
@@ -60,7 +60,7 @@ def test_a_recipe_rebuilds_the_model(shared: bool) -> None:
 
 
 def test_layers_are_numbered_from_the_picture_up() -> None:
-    ids, top = optim.layer_ids(backbone.build(VIT).network)
+    ids, top = optim.layer_ids(backbones.build(VIT).network)
     assert top == 4
     assert {ids[name] for name in ids if name.startswith("embeddings.")} == {0}
     for block in range(3):
@@ -69,7 +69,7 @@ def test_layers_are_numbered_from_the_picture_up() -> None:
 
 
 def test_learning_rates_fall_and_only_matrices_decay() -> None:
-    model = Model(backbone.build(VIT), ["depth"], HEAD, (24, 40))
+    model = Model(backbones.build(VIT), ["depth"], HEAD, (24, 40))
     settings = OptimiserConfig(lr=1.0, weight_decay=0.1, layer_decay=0.5)
     groups = optim.parameter_groups(model, model.backbone.network, settings)
     found = {id(p): group for group in groups for p in group["params"]}

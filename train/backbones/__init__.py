@@ -15,10 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """Pictures (B,3,H,W) in 0..1, of any size, to one feature map (B,channels,ceil(H/stride),ceil(W/stride)).
-
-    Several feature maps are brought to the finest one's resolution and concatenated.
-    """
+    """Pictures (B,3,H,W) in 0..1, of any size, to feature maps (B,channels[i],ceil(H/strides[i]),ceil(W/strides[i])), coarsest last."""
 
     mean: Tensor
     std: Tensor
@@ -26,30 +23,28 @@ class Backbone(nn.Module):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network: Any = network  # a PreTrainedModel with transformers' BackboneMixin
-        self.channels = sum(network.channels)
+        self.channels: list[int] = list(network.channels)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
         self.multiple = _multiple(network.config)
-        self.stride = self._probe(8 * self.multiple)
+        self.strides = self._probe(8 * self.multiple)
 
-    def _probe(self, side: int) -> int:
-        """Run once to learn the stride, and freeze what no gradient reaches (mask tokens, poolers): distributed training waits for it."""
-        features = self(torch.zeros(1, 3, side, side))
-        features.sum().backward()
+    def _probe(self, side: int) -> list[int]:
+        """Run once to learn the strides, and freeze what no gradient reaches (mask tokens, poolers): distributed training waits for it."""
+        maps = self(torch.zeros(1, 3, side, side))
+        torch.stack([m.sum() for m in maps]).sum().backward()
         for parameter in self.network.parameters():
             if parameter.grad is None:
                 parameter.requires_grad_(False)
             parameter.grad = None
-        return side // features.shape[-1]
+        return [side // m.shape[-1] for m in maps]
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]
         image = (image - self.mean) / self.std
         # Zero is the mean colour; the heads cut the margin off again.
         image = F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple))
-        maps = self.network(image).feature_maps
-        finest = max((m.shape[-2:] for m in maps), key=lambda shape: shape[0])
-        return torch.cat([m if m.shape[-2:] == finest else F.interpolate(m, finest, mode="bilinear") for m in maps], 1)
+        return list(self.network(image).feature_maps)
 
 
 def _multiple(config: PreTrainedConfig) -> int:
