@@ -42,21 +42,21 @@ def required(help: str) -> Any:
     return key(MISSING, help)
 
 
-def command(name: str, config: type[Config], groups: tuple[str, ...] = ()) -> Callable[[Callable[[Config], None]], Callable[[], None]]:
+def command(name: str, config: type[Config], groups: tuple[str, ...] = ()) -> Callable[[Callable[[Config], Any]], Callable[[], None]]:
     """Decorator: make `function(config)` the Hydra command `python -m name`.
 
     `groups` names the YAML groups under `conf/` whose options the command accepts (`group=option`); their keys are
-    merged into the root of the configuration, before the command line.
+    merged into the root of the configuration, before the command line. What the function returns is what a sweeper sees.
     """
 
-    def decorate(function: Callable[[Config], None]) -> Callable[[], None]:
+    def decorate(function: Callable[[Config], Any]) -> Callable[[], None]:
         _register(name, config, groups)
 
-        def run(cfg: DictConfig) -> None:
+        def run(cfg: DictConfig) -> Any:
             missing = sorted(OmegaConf.missing_keys(cfg))
             if missing:
                 raise UserError(f"missing key {missing[0]!r}: give {missing[0]}=...; see `python -m {name} --help`")
-            function(typing.cast(Config, OmegaConf.to_object(cfg)))
+            return function(typing.cast(Config, OmegaConf.to_object(cfg)))
 
         # Errors are caught inside Hydra's job, which would print a traceback, and outside, where typos are found.
         job = hydra.main(config_path=str(FOLDER), config_name=name, version_base="1.3")(_in_one_line(run))
@@ -72,11 +72,11 @@ def command(name: str, config: type[Config], groups: tuple[str, ...] = ()) -> Ca
     return decorate
 
 
-def _in_one_line(function: Callable[..., None]) -> Callable[..., None]:
+def _in_one_line(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def call(*arguments: Any) -> None:
+    def call(*arguments: Any) -> Any:
         try:
-            function(*arguments)
+            return function(*arguments)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)

@@ -96,69 +96,111 @@ def source_pixels(A: Tensor, size: tuple[int, int], offset: tuple[float, float] 
 
 
 def _inside(points: Tensor, sizes: Tensor) -> Tensor:
-    limit = sizes.flip(1)[:, None, None, :]
-    return ((points >= 0) & (points < limit)).all(-1)
+    (x, y), (height, width) = points.unbind(-1), sizes[:, :, None, None].unbind(1)
+    return (x >= 0) & (x < width) & (y >= 0) & (y < height)
 
 
-def warp_smooth(values: Tensor, A: Tensor, size: tuple[int, int], sizes: Tensor | None = None, fill: float = 0.0) -> Tensor:
+def warp_smooth(values: Tensor, A: Tensor, size: tuple[int, int], sizes: Tensor | None = None, fill: float | Tensor = 0.0) -> Tensor:
     """Bilinear view of values (B,C,H,W): pictures and predictions. A (B,3,3); returns (B,C,*size), float32.
 
     Where a view shrinks k-fold, each new pixel averages a k x k grid of samples, so nothing aliases. sizes (B,2) bounds
-    each picture; outside of it comes `fill`.
+    each picture; outside of it comes `fill`, a number or (C,1,1).
     """
     if sizes is None:
         sizes = torch.tensor([values.shape[-2:]]).expand(len(values), 2)
     # On the CPU, as all of A: a GPU need not be waited for.
     shrink = torch.linalg.svdvals(torch.linalg.inv(A)[:, :2, :2])[:, 0]
     fineness = (shrink - 1e-6).ceil().clamp(min=1).long()
+    kinds = fineness.unique().tolist()
+    if len(kinds) == 1:
+        return _supersample(values.float(), A, size, sizes, fill, kinds[0])
     result = values.new_empty(len(values), values.shape[1], *size, dtype=torch.float32)
-    for k in fineness.unique().tolist():  # by picture, so that none depends on its neighbours in the batch
+    for k in kinds:  # by picture, so that none depends on its neighbours in the batch
         rows = (fineness == k).nonzero()[:, 0]
         there = rows.to(values.device)
         result[there] = _supersample(values[there].float(), A[rows], size, sizes[rows], fill, k)
     return result
 
 
-def _supersample(values: Tensor, A: Tensor, size: tuple[int, int], sizes: Tensor, fill: float, k: int) -> Tensor:
+def _supersample(values: Tensor, A: Tensor, size: tuple[int, int], sizes: Tensor, fill: float | Tensor, k: int) -> Tensor:
     sizes = sizes.to(values.device)
     half = torch.tensor([values.shape[-1], values.shape[-2]], device=values.device) / 2.0
     limit = sizes.flip(1)[:, None, None, :] - 0.5
-    total = values.new_zeros(len(values), values.shape[1], *size)
+    total: Tensor | None = None
     for step in range(k * k):
         points = source_pixels(A, size, ((step % k + 0.5) / k, (step // k + 0.5) / k), values.device)
         grid = torch.minimum(points.clamp(min=0.5), limit) / half - 1.0
         sample = F.grid_sample(values, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        total += torch.where(_inside(points, sizes)[:, None], sample, fill)
-    return total / (k * k)
+        sample = torch.where(_inside(points, sizes)[:, None], sample, fill)
+        total = sample if total is None else total.add_(sample)
+    assert total is not None
+    return total if k == 1 else total / (k * k)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Which source pixel each new pixel takes: labels are never blended. index (B*H*W,) into a batch's pixels,
+    outside (B*H*W,) where there is none."""
+
+    index: Tensor
+    outside: Tensor
+    size: tuple[int, int]
+
+    @staticmethod
+    def of(A: Tensor, size: tuple[int, int], sizes: Tensor, shape: torch.Size, device: torch.device) -> "Nearest":
+        """For source maps of shape (...,H,W), whose pictures are of `sizes` (B,2)."""
+        points = source_pixels(A, size, device=device)
+        inside = _inside(points, sizes.to(device))
+        x, y = points.floor().long().unbind(-1)
+        first = torch.arange(len(A), device=device)[:, None, None] * (shape[-2] * shape[-1])
+        return Nearest(torch.where(inside, first + y * shape[-1] + x, 0).flatten(), ~inside.flatten(), size)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """The view of values (B,C,H,W), of any type; 0 outside the picture. Returns (B,C,*size)."""
+        rows = values.permute(0, 2, 3, 1).flatten(0, 2).squeeze(1)  # scalars are picked five times as fast as rows of one
+        picked = rows.index_select(0, self.index)
+        picked = picked.view(len(self.index), -1).masked_fill_(self.outside[:, None], 0)
+        return picked.unflatten(0, (len(values), *self.size)).permute(0, 3, 1, 2)
 
 
 def warp_exact(values: Tensor, A: Tensor, size: tuple[int, int], sizes: Tensor) -> Tensor:
     """Nearest view of values (B,C,H,W), of any type: labels. 0 outside the picture. Returns (B,C,*size)."""
-    points = source_pixels(A, size, device=values.device)
-    inside = _inside(points, sizes.to(values.device))
-    x, y = points.floor().long().unbind(-1)
-    index = torch.where(inside, y * values.shape[-1] + x, 0).flatten(1)
-    picked = values.flatten(2).gather(2, index[:, None].expand(-1, values.shape[1], -1))
-    return torch.where(inside[:, None], picked.unflatten(2, size), torch.zeros((), dtype=values.dtype, device=values.device))
+    return Nearest.of(A, size, sizes, values.shape, values.device)(values)
 
 
 def turn_normals(normal: Tensor, G: Tensor) -> Tensor:
     """Normals (B,3,H,W), in the axes of the normal convention, after the camera map G (B,3,3)."""
     axes = torch.from_numpy(NORMAL_FROM_CAMERA)
     turn = (axes @ G @ axes.T).to(normal.device, normal.dtype)
-    return torch.einsum("bij,bjhw->bihw", turn, normal)
+    rows = normal.permute(0, 2, 3, 1).flatten(1, 2) @ turn.transpose(1, 2)
+    return rows.unflatten(1, normal.shape[-2:]).permute(0, 3, 1, 2)
 
 
 def apply(view: View, batch: Batch, size: tuple[int, int]) -> Batch:
     """The batch as seen through a view, in pictures of `size` (height, width)."""
-    image, sizes = batch["image"], batch["size"]
-    image = image.float() / 255.0 if image.dtype == torch.uint8 else image
-    return Batch(
-        image=warp_smooth(image, view.A, size, sizes, FILL),
-        depth=warp_exact(batch["depth"], view.A, size, sizes),
-        normal=turn_normals(warp_exact(batch["normal"].float(), view.A, size, sizes), view.G),
-        mask=warp_exact(batch["mask"], view.A, size, sizes),
+    sizes = batch["size"]
+    exact = Nearest.of(view.A, size, sizes, batch["mask"].shape, batch["mask"].device)
+    soft = [batch["image"], batch["alpha"]] + ([batch["albedo"]] if "albedo" in batch else [])
+    colours = _unit(soft)
+    fill = torch.tensor([FILL] * 3 + [0.0] * (colours.shape[1] - 3), device=colours.device)[:, None, None]
+    blended = warp_smooth(colours, view.A, size, sizes, fill)
+    seen = Batch(
+        image=blended[:, :3],
+        depth=exact(batch["depth"]),
+        normal=turn_normals(exact(batch["normal"]).float(), view.G),
+        mask=exact(batch["mask"]),
+        alpha=blended[:, 3:4],
         K=view.A @ batch["K"] @ view.G.transpose(1, 2),
         size=torch.tensor([size]).expand(len(sizes), 2),
         key=batch["key"],
     )
+    if "albedo" in batch:
+        seen["albedo"] = blended[:, 4:]
+    return seen
+
+
+def _unit(maps: list[Tensor]) -> Tensor:
+    """Maps (B,C,H,W) side by side, as float; bytes become 0..1."""
+    if all(values.dtype == torch.uint8 for values in maps):
+        return torch.cat(maps, 1).float().div_(255)
+    return torch.cat([values.float() / 255 if values.dtype == torch.uint8 else values.float() for values in maps], 1)

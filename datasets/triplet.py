@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+import struct
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,10 +21,12 @@ from typing import Any
 import cv2
 import numpy as np
 import OpenEXR
+from kornia_rs.io import decode_image_png_u8
 
 from datasets.conventions import VERSION, Array
 
 DATASET_FILE = "dataset.json"
+_PLAIN = {0: "mono", 2: "rgb"}  # colour types of PNG
 SILENT_S = 3600.0  # a file under a temporary name that is not written to for this long has no writer any more
 
 
@@ -56,7 +59,8 @@ class Triplet:
         return np.asarray(self.meta["K"], dtype=np.float64)
 
 
-def _to_png(image: Array) -> bytes:
+def to_png(image: Array) -> bytes:
+    """A PNG of a uint8 picture (H,W) or, RGB, (H,W,3)."""
     bgr = image[..., ::-1] if image.ndim == 3 else image
     ok, data = cv2.imencode(".png", np.ascontiguousarray(bgr), [cv2.IMWRITE_PNG_COMPRESSION, 4])
     if not ok:
@@ -64,11 +68,16 @@ def _to_png(image: Array) -> bytes:
     return data.tobytes()
 
 
-def _from_png(data: bytes) -> Array:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+def from_png(data: bytes) -> Array:
+    """The uint8 picture (H,W[,3]) of a PNG. Raises ValueError when it is none."""
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16) if len(data) > 33 else (0, 0, 0, 0)
+    if depth == 8 and colour in _PLAIN:  # kornia's Rust decoder inflates 2.5 times as fast as OpenCV's
+        picture = decode_image_png_u8(data, (height, width), _PLAIN[colour])
+        return picture[..., 0] if colour == 0 else picture
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise ValueError("not a PNG picture")
-    return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    return image
 
 
 def write_exr(path_or_stream: Any, channels: dict[str, Array]) -> None:
@@ -117,12 +126,12 @@ class Member:
 
 
 MEMBERS: dict[str, Member] = {
-    "rgb": Member("rgb.png", _to_png, _from_png),
-    "mask": Member("mask.png", _to_png, _from_png),
-    "alpha": Member("alpha.png", _to_png, _from_png),
+    "rgb": Member("rgb.png", to_png, from_png),
+    "mask": Member("mask.png", to_png, from_png),
+    "alpha": Member("alpha.png", to_png, from_png),
     "depth": Member("depth.exr", _to_exr("Z", np.float32), _from_exr("Z")),
     "normal": Member("normal.exr", _to_exr("RGB", np.float16), _from_exr("RGB")),
-    "albedo": Member("albedo.png", _to_png, _from_png, optional=True),
+    "albedo": Member("albedo.png", to_png, from_png, optional=True),
     "meta": Member("json", _to_json, json.loads),
 }
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import OpenEXR
 
 from datasets.conventions import NORMAL_FROM_CAMERA, Array, camera_rays
 from datasets.triplet import Dataset, Triplet, write_shard
@@ -82,3 +84,18 @@ def _shade(normal: Array, mask: Array, rng: np.random.Generator) -> Array:
     backdrop = ramp * rng.uniform(0, 1, 3) + (1 - ramp) * rng.uniform(0, 1, 3)
     colour = np.where(mask[..., None] > 0, person, backdrop) + rng.normal(0.0, 0.01, (height, width, 3))
     return (np.clip(colour, 0.0, 1.0) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)
+
+
+def write_synthhuman(folder: Path, triplets: list[Triplet]) -> None:
+    """A folder in SynthHuman's layout: five files a sample, numbered from 0. Written without our codec, as DAViD's are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, triplet in enumerate(triplets):
+        name = lambda member, kind, number=number: str(folder / f"{member}_{number:07d}.{kind}")
+        cv2.imwrite(name("rgb", "png"), triplet.rgb[..., ::-1])
+        cv2.imwrite(name("alpha", "png"), triplet.alpha)
+        centimetres = np.where(triplet.mask > 0, triplet.depth * 100, 65504).astype(np.float32)
+        x, y, z = (np.ascontiguousarray(triplet.normal[..., axis]) for axis in range(3))
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"Y": centimetres}).write(name("depth", "exr"))
+        OpenEXR.File(header, {"B": x, "G": y, "R": z}).write(name("normal", "exr"))
+        np.savetxt(name("cam", "txt"), triplet.K)

@@ -6,8 +6,8 @@ from train.run import train
 
 
 @command("train", TrainConfig, groups=("backbone", "experiment"))
-def main(config: TrainConfig) -> None:
-    train(config)
+def main(config: TrainConfig) -> float:
+    return train(config)
 
 
 if __name__ == "__main__":

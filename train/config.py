@@ -11,9 +11,12 @@ from datasets.augment import Augmentation
 class BackboneConfig:
     """Which network sees the picture: one of transformers' AutoBackbone, pretrained or from scratch."""
 
-    name: str | None = key("facebook/dinov2-base", "pretrained model: a Hugging Face name or a local folder; null: from scratch")
+    name: str | None = key(
+        "facebook/dinov2-base", "pretrained: a file of weights, a folder or a Hugging Face name (docs/models.md); null: from scratch"
+    )
     type: str = key("dinov2", "from scratch: transformers' model_type")
     options: dict[str, Any] = key({}, "from scratch: keys of that type's configuration, each as +backbone.options.hidden_size=384")
+    patch_padding: int | None = key(None, "of a Sapiens v1 file: 0 or 2; null: 2 where it is Meta's normal model, else 0")
     layers: list[int] | None = key(None, "blocks whose feature maps the heads get, counted from 1; null: the last alone")
 
 
@@ -21,7 +24,7 @@ class BackboneConfig:
 class HeadConfig:
     """How feature maps become maps of pixels."""
 
-    kind: str = key("slim", "which head: " + "deconv (Sapiens v1's), slim")
+    kind: str = key("slim", "which head: deconv (Sapiens v1's), dpt, pixelshuffle (Sapiens2's), slim")
     options: dict[str, Any] = key({}, "keywords of that head's class in train/heads/, each as +head.options.widths=[64,32]")
     shared: bool = key(False, "one trunk for all tasks instead of one each")
 
@@ -44,14 +47,17 @@ class TrainConfig:
     Running the same command again goes on from the last checkpoint, and does nothing once it has finished.
     """
 
-    data: str = required("folder of rendered triplets (has dataset.json)")
+    data: Any = required("folder of triplets, or several: data=[DIR,DIR2]")
+    weights: list[float] | None = key(None, "how often each folder of data is drawn from; null: by its size")
     out: str = required("folder of the run: checkpoints, logs, config.yaml")
     val_data: str | None = key(None, "folder of triplets to validate on; null: hold out people of data")
     val_fraction: float = key(0.1, "part of the people held out when val_data is null")
-    tasks: list[str] = key(["depth", "normal"], "what to predict: depth, normal")
+    tasks: list[str] = key(["depth", "normal"], "what to predict: depth, normal, alpha, albedo, pointmap")
     size: list[int] = key([1024, 768], "height and width of the pictures the model sees, pixels")
     backbone: BackboneConfig = key(BackboneConfig, "")
     head: HeadConfig = key(HeadConfig, "")
+    losses: dict[str, str] = key({}, "other losses than the usual ones, by task, each as +losses.depth=silog_v1; see train/tasks.py")
+    init: str | None = key(None, "checkpoint whose weights, backbone and heads, training begins with; null: the backbone's own")
     optimiser: OptimiserConfig = key(OptimiserConfig, "")
     augmentation: Augmentation = key(Augmentation, "")
     steps: int = key(10000, "optimiser steps")
@@ -66,5 +72,11 @@ class TrainConfig:
     accelerator: str = key("auto", "Lightning's: auto, cpu, gpu")
     devices: str = key("auto", "Lightning's: auto, or how many per machine")
     nodes: int = key(1, "machines")
-    precision: str = key("32-true", "32-true, bf16-mixed or 16-mixed")
+    strategy: str = key("auto", "several devices: ddp (also auto), or fsdp: weights, gradients and moments in shards")
+    precision: str = key("32-true", "32-true, bf16-mixed (computes in bfloat16) or bf16-true (weights and moments too: least memory)")
+    compile: bool = key(False, "torch.compile of every block and head: a minute at the start, faster after")
+    checkpoint_blocks: bool = key(False, "keep only each block's input for the backward pass and compute the rest again")
+    ema: float = key(0.0, "decay of the averaged weights that are validated, saved beside and later used; 0: none")
+    logger: list[str] = key(["csv", "tensorboard"], "where figures go: csv, tensorboard, wandb")
+    pictures: int = key(4, "held-out pictures drawn, with truth and prediction, at every validation; 0: none")
     threads: int = key(0, "CPU threads for computing; 0: torch's choice")

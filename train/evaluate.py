@@ -15,24 +15,13 @@ from conf.command import UserError, command, key, required
 from datasets import reader
 from datasets.batch import Batch, collate
 from datasets.conventions import Array
-from datasets.triplet import Dataset, write_atomically
+from datasets.source import open_source, require
+from datasets.triplet import write_atomically
 from train.checkpoint import load
 from train.inference import device, infer
 from train.metrics import ALIGNMENTS, Scores
 from train.model import Model
-from train.tasks import TASKS
-
-#: Column -> (heading, factor, format) of the printed table.
-COLUMNS = {
-    "rmse": ("RMSE m", 1, ".3f"),
-    "absrel": ("AbsRel", 1, ".4f"),
-    "delta1": ("delta1 %", 100, ".1f"),
-    "mean": ("mean °", 1, ".2f"),
-    "median": ("median °", 1, ".2f"),
-    "within_11.25": ("<11.25° %", 100, ".1f"),
-    "within_22.5": ("<22.5° %", 100, ".1f"),
-    "within_30": ("<30° %", 100, ".1f"),
-}
+from train.tasks import TASKS, fields
 
 
 @dataclass
@@ -64,24 +53,27 @@ class Result:
 
 def predictions(model: Model, data: Path, batch_size: int = 4, workers: int = 0) -> Iterator[tuple[Batch, list[dict[str, Array]]]]:
     """Every batch of a dataset, in order, with the model's predictions."""
-    stream = reader.evaluation(data, batch_size)
+    stream = reader.evaluation(data, batch_size, fields=fields(model.tasks))
     for batch in DataLoader(stream, batch_size, num_workers=workers, collate_fn=collate):
         yield batch, infer(model, batch["image"], batch["size"])
 
 
 def truth(batch: Batch, name: str, index: int) -> tuple[Array, Array]:
-    """A sample's true map of a task and its mask, at its own size, as (h,w[,C]) and (h,w)."""
+    """A sample's true map of a task and where it is known, at the sample's own size, as (h,w[,C]) and (h,w)."""
     height, width = batch["size"][index].tolist()
-    values: Any = batch[TASKS[name].field][index]  # type: ignore[literal-required]
-    mask = batch["mask"][index, 0, :height, :width].numpy()
-    return values[:, :height, :width].permute(1, 2, 0).squeeze(-1).numpy(), mask
+    values, known = (maps[index, :, :height, :width] for maps in TASKS[name].truth(batch))
+    return values.permute(1, 2, 0).squeeze(-1).numpy(), known[0].numpy()
 
 
 def evaluate(model: Model, data: Path, alignment: str = "least_squares", batch_size: int = 4, workers: int = 0) -> Result:
     """Score the model and the baselines on every triplet of a folder."""
-    names = model.tasks
+    names, source = model.tasks, open_source(data)
+    try:
+        require(source, fields(names))
+    except ValueError as error:
+        raise UserError(f"data={data}: {error}") from error
     result = Result({n: Scores(TASKS[n].summary) for n in names}, {n: Scores(TASKS[n].summary) for n in names}, alignment)
-    with tqdm(total=Dataset.load(data).samples, desc="Scoring", unit="image") as bar:
+    with tqdm(total=sum(source.counts), desc="Scoring", unit="image") as bar:
         for batch, predicted in predictions(model, data, batch_size, workers):
             for i, sample in enumerate(batch["key"]):
                 for name in names:
@@ -95,9 +87,9 @@ def evaluate(model: Model, data: Path, alignment: str = "least_squares", batch_s
 def score(result: Result, name: str, sample: str, predicted: Array, true: Array, mask: Array) -> None:
     """Add one image of one task to the result."""
     task = TASKS[name]
-    align = {"alignment": result.alignment} if name == "depth" else {}
+    align = {"alignment": result.alignment} if task.align else {}
     result.model[name].add(sample, task.errors(predicted, true, mask, **align))
-    plain = {"alignment": "none"} if name == "depth" else {}
+    plain = {"alignment": "none"} if task.align else {}
     result.baseline[name].add(sample, task.errors(task.baseline(true, mask), true, mask, **plain))
 
 
@@ -109,8 +101,8 @@ def rows(result: Result, name: str) -> list[tuple[str, str, dict[str, float]]]:
 
 def caption(result: Result, name: str) -> str:
     """What a table shows, in words."""
-    how = f"; scale and shift per image: {result.alignment}" if name == "depth" else ""
-    return f"{name}: {len(result.model[name].errors)} images, person pixels{how}; micro: all pixels, macro: mean of images"
+    how = f"; scale and shift per image: {result.alignment}" if TASKS[name].align else ""
+    return f"{name}: {len(result.model[name].errors)} images, {TASKS[name].pixels}{how}; micro: all pixels, macro: mean of images"
 
 
 def table(result: Result) -> str:
@@ -118,10 +110,10 @@ def table(result: Result) -> str:
     lines = []
     for name in result.model:
         body = rows(result, name)
-        heads = [COLUMNS[column][0] for column in body[0][2]]
+        heads = [figure.heading for figure in TASKS[name].figures.values()]
         lines += ["", caption(result, name), f"{'':32}{'':7}" + "".join(f"{head:>11}" for head in heads)]
-        for label, kind, figures in body:
-            cells = (f"{value * COLUMNS[column][1]:{COLUMNS[column][2]}}" for column, value in figures.items())
+        for label, kind, values in body:
+            cells = (f"{values[column] * f.factor:{f.form}}" for column, f in TASKS[name].figures.items())
             lines.append(f"{label:32}{kind:7}" + "".join(f"{cell:>11}" for cell in cells))
     return "\n".join(lines)
 
@@ -152,7 +144,7 @@ def check(name: str, folder: str, alignment: str) -> None:
     if alignment not in ALIGNMENTS:
         raise UserError(f"alignment={alignment}: choose from {', '.join(ALIGNMENTS)}")
     try:
-        reader.shards(Path(folder))
+        open_source(Path(folder))
     except (OSError, ValueError) as error:
         raise UserError(f"{name}={folder}: {error}") from error
 

@@ -3,7 +3,8 @@
 A summary of all pixels together is "micro"; the mean of the pictures' own summaries is "macro". Medians are exact.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,29 @@ from datasets.conventions import Array
 
 Errors = dict[str, Array]
 Summary = dict[str, float]
+
+
+class Figure(NamedTuple):
+    """How a number of a summary is shown: heading with the unit, factor to that unit, format; `best` of rivals is the min or max."""
+
+    heading: str
+    factor: float = 1.0
+    form: str = ".3f"
+    best: Callable[[Iterable[float]], float] = min
+
+
+DEPTH = {
+    "rmse": Figure("RMSE m"),
+    "absrel": Figure("AbsRel", form=".4f"),
+    "delta1": Figure("delta1 %", 100, ".1f", max),
+}
+NORMAL = {
+    "mean": Figure("mean °", form=".2f"),
+    "median": Figure("median °", form=".2f"),
+    **{f"within_{limit}": Figure(f"<{limit}° %", 100, ".1f", max) for limit in (11.25, 22.5, 30)},
+}
+COLOUR = {"mae": Figure("MAE", form=".4f"), "rmse": Figure("RMSE", form=".4f")}
+POINTS = {"mean": Figure("mean m"), "scaled": Figure("scaled m")}
 
 
 def align_least_squares(prediction: Array, truth: Array) -> Array:
@@ -70,6 +94,31 @@ def normal_summary(errors: Mapping[str, Array]) -> Summary:
     degrees = errors["degrees"]
     within = {f"within_{limit}": float(np.mean(degrees < limit)) for limit in (11.25, 22.5, 30)}
     return {"mean": float(degrees.mean()), "median": float(np.median(degrees)), **within}
+
+
+def colour_errors(prediction: Array, truth: Array, mask: Array) -> Errors:
+    """Absolute error per pixel of the mask and channel, of values in 0..1. All maps (H,W) or (H,W,3)."""
+    known = mask > 0
+    return {"absolute": np.abs(prediction[known].astype(np.float64) - truth[known]).reshape(-1)}
+
+
+def colour_summary(errors: Mapping[str, Array]) -> Summary:
+    """Mean absolute error and root mean squared error."""
+    return {"mae": float(np.mean(errors["absolute"])), "rmse": float(np.sqrt(np.mean(errors["absolute"] ** 2)))}
+
+
+def point_errors(prediction: Array, truth: Array, mask: Array) -> Errors:
+    """Distance in metres between points, per pixel of the mask: as predicted, and after the scale of least squared error. Maps (H,W,3)."""
+    known = (mask > 0) & (truth[..., 2] > 0)
+    p, t = (values[known].astype(np.float64) for values in (prediction, truth))
+    square = np.sum(p * p)
+    scale = np.sum(p * t) / square if square > 0 else 0.0
+    return {"metres": np.linalg.norm(p - t, axis=-1), "scaled": np.linalg.norm(scale * p - t, axis=-1)}
+
+
+def point_summary(errors: Mapping[str, Array]) -> Summary:
+    """Mean distance in metres, as predicted and after one scale per picture."""
+    return {"mean": float(np.mean(errors["metres"])), "scaled": float(np.mean(errors["scaled"]))}
 
 
 class Scores:

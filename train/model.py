@@ -12,13 +12,14 @@ from train.tasks import TASKS
 
 
 class Model(nn.Module):
-    """Pictures (B,3,H,W) sRGB in 0..1 to raw predictions: task -> (B,channels,H,W). `size` is the size it was trained at."""
+    """Pictures (B,3,H,W) sRGB in 0..1 to raw predictions: task -> (B,channels,H,W), number -> (B,1). `size`: trained at."""
 
     def __init__(self, backbone: backbones.Backbone, tasks: list[str], head: HeadConfig, size: tuple[int, int]) -> None:
         super().__init__()
         self.backbone, self.tasks, self.head, self.size = backbone, tasks, head, size
         outputs = {name: (TASKS[name].channels, TASKS[name].bias) for name in tasks}
-        self.heads = Heads(backbone.channels, backbone.strides, outputs, head)
+        numbers = [number for name in tasks for number in TASKS[name].numbers]
+        self.heads = Heads(backbone.channels, backbone.strides, outputs, head, numbers)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         raw: dict[str, Tensor] = self.heads(self.backbone(image), image)

@@ -16,15 +16,17 @@ from omegaconf import OmegaConf
 
 from conf.command import UserError, command, key, required
 from datasets import reader
+from datasets.batch import collate
 from datasets.conventions import Array
-from datasets.triplet import Dataset, Triplet, write_atomically
+from datasets.source import open_source
+from datasets.triplet import Triplet, write_atomically
 from train import evaluate
 from train.checkpoint import load
 from train.inference import device, infer
 from train.metrics import ALIGNMENTS, align_least_squares
 from train.model import Model
 from train.run import CONFIG_FILE
-from train.tasks import TASKS
+from train.tasks import TASKS, fields
 
 TEMPLATE = Path(__file__).with_name("report.html")
 COLOURS = ("#e4572e", "#2e86ab", "#5b8e7d", "#8d6a9f")
@@ -61,9 +63,9 @@ def spread(items: Sequence[str], count: int) -> list[str]:
     return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def triplets(folder: Path, keys: Iterable[str]) -> Iterator[Triplet]:
-    """Some samples of a dataset, in order."""
-    yield from reader.evaluation(folder, 1, frozenset(keys))
+def triplets(folder: Path, keys: Iterable[str], tasks: Iterable[str] = ()) -> Iterator[Triplet]:
+    """Some samples of a dataset, in order, with what the tasks need."""
+    yield from reader.evaluation(folder, 1, frozenset(keys), fields=fields(tasks))
 
 
 def sample_rows(folder: Path, count: int) -> str:
@@ -84,30 +86,31 @@ def sample_rows(folder: Path, count: int) -> str:
 def prediction_rows(model: Model, folder: Path, result: evaluate.Result, count: int) -> str:
     """Test images from the best to the worst: picture, then prediction and truth of each task, in one scale of colours."""
     by = "normal" if "normal" in result.model else next(iter(result.model))
-    figure = {"normal": "mean", "depth": "rmse"}[by]
-    ranked = sorted(result.model[by].per_image, key=lambda sample: result.model[by].per_image[sample][figure])
+    main = next(iter(TASKS[by].figures))
+    ranked = sorted(result.model[by].per_image, key=lambda sample: result.model[by].per_image[sample][main])
     chosen = spread(ranked, count)
     rows = {}
-    for t in triplets(folder, chosen):
+    for t in triplets(folder, chosen, model.tasks):
         (predicted,) = infer(model, torch.from_numpy(t.rgb).permute(2, 0, 1)[None], torch.tensor([t.mask.shape]))
         cells = [picture(t.rgb, t.key)]
         for name, values in predicted.items():
-            scores = result.model[name].per_image[t.key]
-            note = f"{scores['mean']:.1f}° mean" if name == "normal" else f"RMSE {scores['rmse'] * 100:.1f} cm"
-            cells += [picture(_aligned(name, values, t), f"{name}, predicted: {note}")]
-            cells += [picture(TASKS[name].picture(getattr(t, name), t.mask), f"{name}, truth")]
+            column, figure = next(iter(TASKS[name].figures.items()))
+            score = result.model[name].per_image[t.key][column] * figure.factor
+            true, known = evaluate.truth(collate([t]), name, 0)
+            cells += [picture(_aligned(name, values, true, known), f"{name}, predicted: {figure.heading} {score:{figure.form}}")]
+            cells += [picture(TASKS[name].picture(true, known), f"{name}, truth")]
         rows[t.key] = '<div class="row">' + "".join(cells) + "</div>"
     return "\n".join(rows[sample] for sample in chosen)
 
 
-def _aligned(name: str, values: Array, t: Triplet) -> Array:
+def _aligned(name: str, values: Array, true: Array, known: Array) -> Array:
     """The picture of a prediction; depth in metres first, on the truth's range, so that equal colours are equal depths."""
-    if name != "depth":
-        return TASKS[name].picture(values, t.mask)
-    inside = t.mask > 0
-    metres = np.zeros_like(t.depth)
-    metres[inside] = align_least_squares(values[inside].astype(np.float64), t.depth[inside].astype(np.float64))
-    return TASKS[name].picture(np.clip(metres, t.depth[inside].min(), t.depth[inside].max()), t.mask)
+    inside = known > 0
+    if not TASKS[name].align or not inside.any():
+        return TASKS[name].picture(values, known)
+    metres = np.zeros_like(true)
+    metres[inside] = align_least_squares(values[inside].astype(np.float64), true[inside].astype(np.float64))
+    return TASKS[name].picture(np.clip(metres, true[inside].min(), true[inside].max()), known)
 
 
 def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -159,11 +162,10 @@ def charts(run: Path) -> str:
     """The losses of each task, and validation figures."""
     found = curves(run)
     shown = []
-    for name in TASKS:
+    for name, task in TASKS.items():
+        column, figure = next(iter(task.figures.items()))
         shown.append(plot(f"{name} loss", {part: found.get(f"{part}/{name}", []) for part in ("train", "val")}))
-    angles = {figure: found.get(f"val/normal_{figure}", []) for figure in ("mean", "median")}
-    shown.append(plot("held-out normal error, degrees", angles))
-    shown.append(plot("held-out depth RMSE, metres", {"rmse": found.get("val/depth_rmse", [])}))
+        shown.append(plot(f"held-out {name}: {figure.heading}", {column: found.get(f"val/{name}_{column}", [])}))
     return "\n".join(f'<div class="chart">{chart}</div>' for chart in shown if chart)
 
 
@@ -172,17 +174,14 @@ def score_tables(result: evaluate.Result) -> str:
     tables = []
     for name in result.model:
         body = evaluate.rows(result, name)
-        columns = list(body[0][2])
-        heads = "".join(f"<th>{html.escape(evaluate.COLUMNS[column][0])}</th>" for column in columns)
+        heads = "".join(f"<th>{html.escape(figure.heading)}</th>" for figure in TASKS[name].figures.values())
         lines = []
-        for label, kind, figures in body:
+        for label, kind, values in body:
             rivals = [row[2] for row in body if row[1] == kind]
             cells = []
-            for column in columns:
-                _, factor, form = evaluate.COLUMNS[column]
-                best = (max if column.startswith(("delta", "within")) else min)(row[column] for row in rivals)
-                style = ' class="best"' if figures[column] == best else ""
-                cells.append(f"<td{style}>{figures[column] * factor:{form}}</td>")
+            for column, figure in TASKS[name].figures.items():
+                style = ' class="best"' if values[column] == figure.best(row[column] for row in rivals) else ""
+                cells.append(f"<td{style}>{values[column] * figure.factor:{figure.form}}</td>")
             lines.append(f'<tr class="{"model" if label == "model" else ""}"><th>{label}</th><td>{kind}</td>{"".join(cells)}</tr>')
         caption = html.escape(evaluate.caption(result, name))
         tables.append(f"<table><caption>{caption}</caption><tr><th></th><td></td>{heads}</tr>{''.join(lines)}</table>")
@@ -193,11 +192,11 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
     """The page."""
     run, test = Path(config.run), Path(config.test)
     settings = OmegaConf.load(run / CONFIG_FILE)
-    train = Path(settings.data)
+    train = [Path(settings.data)] if isinstance(settings.data, str) else [Path(folder) for folder in settings.data]
     parameters = sum(p.numel() for p in model.parameters())
     facts = {
-        "training triplets": str(Dataset.load(train).samples),
-        "test images": str(Dataset.load(test).samples),
+        "training triplets": str(sum(sum(open_source(folder).counts) for folder in train)),
+        "test images": str(sum(open_source(test).counts)),
         "parameters": f"{parameters / 1e6:.1f} M",
         "steps × batch": f"{settings.steps} × {settings.batch_size}",
         "model sees": "{} × {}".format(*settings.size),
@@ -208,7 +207,7 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
         scores=score_tables(result),
         predictions=prediction_rows(model, test, result, config.predictions),
         curves=charts(run),
-        samples=sample_rows(train, config.samples),
+        samples=sample_rows(train[0], config.samples),
         config=html.escape(OmegaConf.to_yaml(settings)),
     )
 

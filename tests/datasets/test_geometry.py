@@ -23,6 +23,7 @@ def sphere_batch() -> Batch:
         depth=torch.from_numpy(depth)[None, None],
         normal=torch.from_numpy(normal.transpose(2, 0, 1)[None]),
         mask=torch.from_numpy(mask)[None, None],
+        alpha=torch.from_numpy(mask)[None, None] * 255,
         K=torch.from_numpy(K)[None],
         size=torch.tensor([[HEIGHT, WIDTH]]),
         key=["sphere"],
@@ -137,10 +138,24 @@ def test_fit_keeps_proportions_and_undoes_itself() -> None:
 def test_padding_of_a_mixed_batch_is_never_seen() -> None:
     rng = np.random.default_rng(1)
     small, large = sphere_triplet("000000000", rng, 40, 30), sphere_triplet("000000001", rng, 64, 96)
-    both, alone = collate([small, large]), collate([small])
+    both, alone, last = collate([small, large]), collate([small]), collate([large])
     size = (32, 48)
     seen = geometry.apply(geometry.fit(both["size"], size), both, size)
     wanted = geometry.apply(geometry.fit(alone["size"], size), alone, size)
-    for name in ("image", "depth", "normal", "mask", "K"):
+    second = geometry.apply(geometry.fit(last["size"], size), last, size)
+    for name in ("image", "depth", "normal", "mask", "alpha", "K"):
+        assert torch.allclose(seen[name][1:], second[name], atol=1e-5), name  # type: ignore[literal-required]
         assert torch.allclose(seen[name][:1], wanted[name], atol=1e-5), name  # type: ignore[literal-required]
     assert torch.allclose(seen["image"][0, :, :, 0], torch.tensor(geometry.FILL)), "left of a tall picture in a wide frame there is nothing"
+    assert not seen["alpha"][0, :, :, 0].any()
+
+
+def test_alpha_and_albedo_move_with_the_picture_and_are_nothing_outside() -> None:
+    batch = sphere_batch()
+    batch["albedo"] = batch["image"].flip(1)
+    view = geometry.rotate(number(20), pair(18, 24)).then(geometry.scale(number(0.6)))  # shrinks: blends several samples a pixel
+    seen = geometry.apply(view, batch, (60, 60))
+    assert torch.allclose(seen["albedo"][..., :24, :20].flip(1)[:, :, 8:16, 6:14], seen["image"][:, :, 8:16, 6:14], atol=1e-6)
+    inner = seen["mask"] > 0
+    assert seen["alpha"].max() <= 1 and seen["alpha"][inner].mean() > 0.95 and seen["alpha"][~inner].mean() < 0.05
+    assert not seen["albedo"][..., 45:, :].any() and torch.allclose(seen["image"][..., 45:, :], torch.tensor(geometry.FILL))

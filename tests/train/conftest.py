@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.fixtures import write_spheres
+from train.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +28,13 @@ TINY = [
     "log_every=1",
     "accelerator=cpu",
 ]
+
+
+def configuration(*arguments: str, **keys: Any) -> TrainConfig:
+    """What the command line would compose from TINY and more keys."""
+    given = OmegaConf.from_dotlist([argument.lstrip("+") for argument in (*TINY, *arguments)])
+    merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), given, keys)
+    return OmegaConf.to_object(merged)  # type: ignore[return-value]
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:

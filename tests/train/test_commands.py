@@ -1,6 +1,7 @@
 """The commands, as a user runs them."""
 
 import csv
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +15,10 @@ import torch
 from omegaconf import OmegaConf
 
 from conf.command import UserError
-from datasets.triplet import read_exr
-from tests.train.conftest import TINY, run
+from tests.train.conftest import TINY, configuration, run
 from train import run as runs
 from train.config import TrainConfig
 from train.report import curves
-
-
-def configuration(**keys: Any) -> TrainConfig:
-    """What the command line would compose from TINY and more keys."""
-    merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.from_dotlist([argument.lstrip("+") for argument in TINY]), keys)
-    return OmegaConf.to_object(merged)  # type: ignore[return-value]
 
 
 def checkpoint(run: Path) -> dict[str, Any]:
@@ -35,6 +29,7 @@ def test_two_steps_leave_checkpoints_logs_and_configuration(trained: Path) -> No
     assert checkpoint(trained)["global_step"] == 2
     assert (trained / "checkpoints" / "best.ckpt").is_file()
     logged = curves(trained)
+    assert checkpoint(trained)["callbacks"]["Checkpoints"]["best"] == pytest.approx(logged["val/loss"][0][1]), "saved after validation"
     assert [step for step, _ in logged["train/depth"]] == [0, 1]
     assert all(np.isfinite(value) for points in logged.values() for _, value in points)
     assert {"val/loss", "val/depth_rmse", "val/normal_mean"} <= logged.keys()
@@ -95,6 +90,12 @@ def test_a_broken_off_run_continues_where_it_stopped(spheres: Path, tmp_path: Pa
         ({"size": [64]}, "size"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"data": "/nowhere"}, "/nowhere"),
+        ({"strategy": "dp"}, "strategy=dp: choose from auto, ddp, fsdp"),
+        ({"ema": 1.0}, r"ema=1\.0"),
+        ({"logger": ["mlflow"]}, "choose from csv, tensorboard, wandb"),
+        ({"losses": {"depth": "l7"}}, r"losses\.depth=l7: choose from silog"),
+        ({"losses": {"alpha": "sapiens2"}}, r"has no alpha"),
+        ({"weights": [1.0, 2.0]}, "weights"),
     ],
 )
 def test_mistakes_are_refused_before_anything_is_written(spheres: Path, tmp_path: Path, keys: dict[str, Any], message: str) -> None:
@@ -118,30 +119,6 @@ def test_evaluate_prints_and_writes_the_table(trained: Path, spheres: Path, tmp_
     assert 35 < metrics["normal"]["baseline"]["micro"]["mean"] < 45, "a sphere's normals are 38 degrees off, orthographically 45"
 
 
-def test_predict_writes_at_the_pictures_own_resolution(trained: Path, tmp_path: Path) -> None:
-    folder, masks = tmp_path / "pictures", tmp_path / "masks"
-    folder.mkdir()
-    masks.mkdir()
-    shapes = {"tall": (77, 41), "wide": (30, 90)}
-    for name, shape in shapes.items():
-        cv2.imwrite(str(folder / f"{name}.png"), np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8))
-        mask = np.zeros(shape, np.uint8)
-        mask[5:20, 5:20] = 255
-        cv2.imwrite(str(masks / f"{name}.png"), mask)
-    done = run("train.predict", f"checkpoint={trained}", f"images={folder}", f"masks={masks}", f"out={tmp_path / 'out'}", "device=cpu")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "relative" in done.stdout
-    for name, shape in shapes.items():
-        depth = read_exr(str(tmp_path / "out" / f"{name}.depth.exr"))["Z"]
-        normal = np.stack([read_exr(str(tmp_path / "out" / f"{name}.normal.exr"))[c] for c in "RGB"], -1)
-        assert depth.shape == shape and normal.shape == (*shape, 3) and depth.dtype == np.float32
-        length = np.linalg.norm(normal, axis=-1)
-        np.testing.assert_allclose(length[5:20, 5:20], 1.0, atol=1e-5)
-        length[5:20, 5:20] = 0
-        assert not length.any(), "nothing outside the mask"
-        assert cv2.imread(str(tmp_path / "out" / f"{name}.normal.png")).shape == (*shape, 3)
-
-
 def test_the_report_holds_everything_itself(trained: Path, spheres: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     done = run("train.report", f"run={trained}", f"test={spheres}", f"out={out}", "device=cpu", "samples=2", "predictions=3")
@@ -151,6 +128,48 @@ def test_the_report_holds_everything_itself(trained: Path, spheres: Path, tmp_pa
     assert page.count("<svg") >= 3 and "$" not in page
     for outside in ("http://", "https://", 'src="/', "<script", "<link"):
         assert outside not in page
+
+
+def test_pictures_show_photograph_truth_and_prediction_of_held_out_people(trained: Path) -> None:
+    sheet = cv2.imread(str(trained / "pictures" / "000002.png"))[..., ::-1]
+    assert sheet.shape == (32, 24 * 5, 3), "one batch is held out; a photograph, and truth and prediction of two tasks"
+    photograph, depth, guess, normal, _ = np.split(sheet.astype(int), 5, axis=1)
+    person = normal.max(-1) > 0
+    assert 0.05 < person.mean() < 0.8
+    assert ((depth.max(-1) > 0) == person).all() and ((guess.max(-1) > 0) <= person).all(), "all of the same pixels"
+    rows, columns = np.nonzero(person)
+    right, left = columns > columns.mean() + 2, columns < columns.mean() - 2
+    assert normal[rows[right], columns[right], 0].mean() > normal[rows[left], columns[left], 0].mean() + 20, "x to the right is red"
+    assert photograph.std() > 5
+
+
+def test_wandb_is_written_without_a_network_or_refused_in_one_line(spheres: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configuration(data=str(spheres), out=str(tmp_path / "run"), steps=2, logger=["wandb"])
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(UserError, match=r"logger=wandb: it is not installed: pip install"):
+            runs.train(config)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    runs.train(config)
+    files = list((tmp_path / "run" / "logs").rglob("*.wandb"))
+    assert len(files) == 1 and b"val/loss" in files[0].read_bytes()
+    assert list((tmp_path / "run" / "logs").rglob("predictions*.png"))
+
+
+def test_several_folders_are_mixed(spheres: Path, tmp_path: Path) -> None:
+    config = configuration(f"data=[{spheres},{spheres}]", "weights=[3,1]", out=str(tmp_path), steps=2)
+    runs.train(config)
+    runs.train(config)  # finished, not refused
+    with pytest.raises(UserError, match=r"weights=\[1\.0, 3\.0\] \(there \[3\.0, 1\.0\]\)"):
+        runs.train(configuration(f"data=[{spheres},{spheres}]", "weights=[1,3]", out=str(tmp_path), steps=2))
+
+
+def test_training_begins_with_another_runs_weights(trained: Path, spheres: Path, tmp_path: Path) -> None:
+    config = configuration(data=str(spheres), out=str(tmp_path), steps=1, init=str(trained), optimiser={"lr": 0.0})
+    runs.train(config)
+    begun, theirs = checkpoint(tmp_path)["state_dict"], torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(begun[name], values) for name, values in theirs.items())
 
 
 def test_a_sweep_trains_one_run_per_value(spheres: Path, tmp_path: Path) -> None:

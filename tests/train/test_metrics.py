@@ -90,6 +90,40 @@ def test_small_angles_are_exact() -> None:
     assert angle[0] == pytest.approx(math.degrees(tilt), rel=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
+def test_colour_scores_equal_a_loop_over_pixels(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    prediction, truth = rng.random(shape).astype(np.float32), rng.random(shape).astype(np.float32)
+    mask = (rng.random((6, 5)) > 0.4).astype(np.uint8)
+    off = [
+        float(p) - float(t)
+        for y, x in zip(*mask.nonzero(), strict=True)
+        for p, t in zip(np.ravel(prediction[y, x]), np.ravel(truth[y, x]), strict=True)
+    ]
+    wanted = {"mae": statistics.mean(abs(d) for d in off), "rmse": math.sqrt(statistics.mean(d * d for d in off))}
+    assert metrics.colour_summary(metrics.colour_errors(prediction, truth, mask)) == pytest.approx(wanted, rel=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_point_scores_equal_a_loop_and_the_fitted_scale_cannot_be_bettered(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(-1, 1, (5, 4, 3)) + np.array([0.0, 0.0, 3.0])
+    prediction = 1.7 * truth + rng.normal(0, 0.1, truth.shape)
+    mask = (rng.random((5, 4)) > 0.3).astype(np.uint8)
+    errors = metrics.point_errors(prediction, truth, mask)
+    pairs = [(prediction[y, x], truth[y, x]) for y, x in zip(*mask.nonzero(), strict=True)]
+    assert metrics.point_summary(errors)["mean"] == pytest.approx(statistics.mean(math.dist(p, t) for p, t in pairs))
+
+    def squares(scale: float) -> float:
+        return sum(math.dist(scale * p, t) ** 2 for p, t in pairs)
+
+    fitted = float((errors["scaled"] ** 2).sum())
+    assert fitted <= min(squares(scale) for scale in np.linspace(0.4, 0.8, 41)) + 1e-9
+    assert metrics.point_errors(truth * 3, truth, mask)["scaled"].max() < 1e-12
+    assert metrics.point_errors(prediction, truth, np.zeros_like(mask))["metres"].size == 0
+
+
 def test_micro_pools_pixels_and_macro_averages_pictures() -> None:
     scores = metrics.Scores(metrics.normal_summary)
     scores.add("small", {"degrees": np.array([30.0])})

@@ -13,7 +13,7 @@ from train.model import Model, from_recipe
 
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
 VIT = BackboneConfig(name=None, type="dinov2", options={**SMALL, "patch_size": 8, "image_size": 32})
-HEAD = HeadConfig(kind="slim", options={"widths": [16, 8], "hidden": [8], "detail": 4})
+HEAD = HeadConfig(kind="slim", options={"widths": [16, 8], "detail": 4})
 
 
 def test_a_saved_backbone_loads_identically_from_its_folder(tmp_path: Path) -> None:

@@ -1,78 +1,65 @@
-"""The slim head: few channels, and a convolutional pyramid of the picture for fine detail.
+"""The slim head: few channels, few of them at high resolution, and a pyramid of the picture itself for fine detail.
 
-A ViT's tokens are coarse and, trained from scratch on little data, slow to carry edges. The pyramid (as the "ConvStream" of ViTMatte,
-Yao et al. 2023, arXiv:2305.15272) hands the picture itself to every upsampling stage.
+Nine tenths of the v1 head's compute and memory go into hundreds of channels at the picture's own resolution, all made from a
+sixteenth of it. Here channels halve as pixels double, the last stage stops at half the picture's size, and detail that tokens do
+not carry comes from the picture, through a few strided convolutions (the "ConvStream" of ViTMatte, Yao et al. 2023,
+arXiv:2305.15272), merged in at every stage.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.heads.deconv import activated
+
+def block(layer: nn.Module, channels: int) -> nn.Sequential:
+    """The layer, instance normalisation without parameters, ReLU.
+
+    Normalised as in Sapiens' heads; GroupNorm, with parameters, learned slower in a small trial. ReLU in place keeps two maps per
+    layer for the backward pass (what is normalised, what comes out); SiLU would keep three.
+    """
+    return nn.Sequential(layer, nn.InstanceNorm2d(channels), nn.ReLU(inplace=True))
 
 
 def _convolution(inputs: int, channels: int, stride: int = 1) -> nn.Sequential:
-    return activated(nn.Conv2d(inputs, channels, 3, stride, 1, bias=False), channels)
-
-
-class Pyramid(nn.Module):
-    """The picture at 1/2, 1/4, ... of its size, finest first; `channels` at 1/2, twice as many at each coarser level."""
-
-    def __init__(self, channels: int, levels: int) -> None:
-        super().__init__()
-        self.channels = [channels * 2**i for i in range(levels)]
-        inputs = [3, *self.channels[:-1]]
-        self.levels = nn.ModuleList(
-            nn.Sequential(_convolution(c, d, stride=2), _convolution(d, d) if i else nn.Identity())
-            for i, (c, d) in enumerate(zip(inputs, self.channels, strict=True))
-        )
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        maps = [image]
-        for level in self.levels:
-            maps.append(level(maps[-1]))
-        return maps[1:]
+    return block(nn.Conv2d(inputs, channels, 3, stride, 1, bias=False), channels)
 
 
 class Slim(nn.Module):
-    """Last feature map (B,c,h,w) to (B,outputs,h·2^n,w·2^n), n the number of entries of `widths`.
+    """Last feature map (B,c,h,w) and the picture to (B,outputs,h·2^n,w·2^n), n the number of entries of `widths`.
 
-    widths   of the transposed convolutions, each twice the resolution
-    hidden   of the 1x1 convolutions that follow
-    detail   channels of the pyramid at half the picture's size, merged in before the first stage and after each
+    widths   channels after each stage, which doubles the resolution; the first also of the projection before them. Stages that
+             would go beyond the picture's resolution are left out.
+    detail   channels of the pyramid at half the picture's size, twice as many at each coarser level
     """
 
-    def __init__(
-        self, channels: list[int], strides: list[int], widths: Sequence[int] = (128, 64), hidden: Sequence[int] = (64,), detail: int = 24
-    ) -> None:
+    def __init__(self, channels: list[int], strides: list[int], widths: Sequence[int] = (384, 192, 96), detail: int = 24) -> None:
         super().__init__()
         octaves = round(math.log2(strides[-1]))
-        self.pyramid = Pyramid(detail, octaves)
-        #: Pyramid level merged in before the first stage and after each; none where the picture itself would be it.
-        self.sources = [octaves - 1 - i if i < octaves else -1 for i in range(len(widths) + 1)]
-        self.stages, self.merges = nn.ModuleList(), nn.ModuleList()
-        width = channels[-1]
-        for i, source in enumerate(self.sources):
-            if i:
-                self.stages.append(activated(nn.ConvTranspose2d(width, widths[i - 1], 4, stride=2, padding=1, bias=False), widths[i - 1]))
-                width = widths[i - 1]
-            self.merges.append(_convolution(width + self.pyramid.channels[source], width) if source >= 0 else nn.Identity())
-        self.hidden = nn.Sequential(*(activated(nn.Conv2d(c, d, 1), d) for c, d in zip([width, *hidden], hidden, strict=False)))
-        self.outputs = [width, *hidden][-1]
+        #: Channels of the picture, at 1/2, 1/4, ...
+        levels = [3, *(detail * 2**i for i in range(octaves))]
+        self.pyramid = nn.ModuleList(_convolution(a, b, stride=2) for a, b in pairwise(levels))
+        width = widths[0]
+        self.project = block(nn.Conv2d(channels[-1], width, 1, bias=False), width)
+        self.stages, self.merges = nn.ModuleList(), nn.ModuleList([_convolution(width + levels[octaves], width)])
+        for i, following in enumerate(widths[:octaves], 1):
+            self.stages.append(block(nn.ConvTranspose2d(width, following, 4, 2, 1, bias=False), following))
+            self.merges.append(_convolution(following + levels[octaves - i], following))
+            width = following
+        self.outputs = width
 
     def forward(self, features: list[Tensor], image: Tensor) -> Tensor:
-        levels = self.pyramid(image)
-        raised = features[-1]
-        for stage, merge, source in zip([nn.Identity(), *self.stages], self.merges, self.sources, strict=True):
-            raised = stage(raised)
-            if source >= 0:
-                level = levels[source]
-                if level.shape[-2:] != raised.shape[-2:]:  # patches of 14 pixels
-                    level = F.interpolate(level, raised.shape[-2:], mode="bilinear", align_corners=False)
-                raised = torch.cat([raised, level], 1)
-            raised = merge(raised)
-        result: Tensor = self.hidden(raised)
-        return result
+        levels = [image]
+        for layer in self.pyramid:
+            levels.append(layer(levels[-1]))
+        raised: Tensor = self.project(features[-1])
+        for i, merge in enumerate(self.merges):
+            raised = self.stages[i - 1](raised) if i else raised
+            level = levels[-1 - i]
+            if level.shape[-2:] != raised.shape[-2:]:  # patches of 14 pixels
+                level = F.interpolate(level, raised.shape[-2:], mode="bilinear", align_corners=False)
+            raised = merge(torch.cat([raised, level], 1))
+        return raised
