@@ -112,6 +112,8 @@ def place(module: nn.Module, state: Weights, what: str) -> None:
 
 def _own(stored: dict[str, Any], what: str) -> Model:
     """Of a checkpoint that `python -m train` wrote."""
+    if "tasks" not in stored["recipe"]:
+        raise UserError(f"{what} was trained by an earlier version, with other heads: train it again")
     model = from_recipe(stored["recipe"])
     state = stored.get("ema") or {name.removeprefix("model."): values for name, values in stored["state_dict"].items()}
     place(model, state, what)

@@ -238,3 +238,9 @@ def test_other_networks_are_refused_where_training_begins(tmp_path: Path, model:
     with pytest.raises(UserError, match=told) as error:
         checkpoint.initialise(model(), path)
     assert str(error.value).startswith(f"init={path}")
+
+
+def test_a_run_of_an_earlier_version_is_one_line(tmp_path: Path) -> None:
+    torch.save({"recipe": {"heads": ["depth"]}, "state_dict": {}}, tmp_path / "old.ckpt")
+    with pytest.raises(UserError, match=r"old\.ckpt was trained by an earlier version"):
+        checkpoint.load(tmp_path / "old.ckpt")

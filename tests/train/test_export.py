@@ -91,7 +91,7 @@ def test_the_card_says_what_a_stranger_needs(exported: Path) -> None:
 @pytest.mark.parametrize(
     ("backbone", "head", "dynamic"),
     [
-        ("sapiens", "slim", False),
+        ("sapiens", "slim", True),
         ("sapiens2", "pixelshuffle", True),
         ("dinov3_vit", "dpt", False),
     ],

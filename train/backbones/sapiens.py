@@ -55,7 +55,7 @@ class SapiensConfig(BackboneConfigMixin, PreTrainedConfig):
 
 def resize_positions(positions: Tensor, stored: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
     """Positions (1,h·w,C) of one grid for another, bicubically in float32, as Sapiens' fine-tuning does."""
-    if tuple(stored) == tuple(wanted):
+    if not torch.compiler.is_exporting() and tuple(stored) == tuple(wanted):  # an exported graph may be of any size
         return positions
     grid = positions.float().transpose(1, 2).unflatten(2, stored)
     return F.interpolate(grid, tuple(wanted), mode="bicubic", align_corners=False).flatten(2).transpose(1, 2).to(positions.dtype)
