@@ -13,14 +13,6 @@ from train.model import Model
 from train.run import CONFIG_FILE
 from train.tasks import TASKS
 
-#: What the values of a task are.
-MEANING = {
-    "depth": "planar depth, larger is farther; relative: known up to a scale and a shift per picture, not metres",
-    "normal": "unit vectors; x right, y up, z toward the camera",
-    "alpha": "soft coverage by people, 0..1",
-    "albedo": "colour without light, sRGB in 0..1",
-    "pointmap": "camera-space points in metres; x right, y down, z forward",
-}
 GRAPHS = {
     "onnx": """
 ```python
@@ -51,7 +43,7 @@ def card(model: Model, title: str, licence: str, formats: list[str], facts: dict
         height=height,
         width=width,
         fill=FILL,
-        outputs="\n".join(f"| `{task}` | {TASKS[task].channels} | {MEANING[task]} |" for task in model.tasks),
+        outputs="\n".join(f"| `{task}` | {TASKS[task].channels} | {TASKS[task].meaning} |" for task in model.tasks),
         backbone=model.backbone.network.config.model_type,
         head=model.head.kind,
         parameters=f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}",

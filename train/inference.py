@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from conf.command import UserError
 from datasets import geometry
@@ -15,13 +14,6 @@ from train.tasks import TASKS
 
 Values = dict[str, Tensor]
 
-#: Tasks that are vectors of the camera's axes, and how these turn with a camera map G (B,3,3).
-VECTORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "normal": geometry.turn_normals,
-    "pointmap": lambda points, G: torch.einsum("bij,bjhw->bihw", G.to(points), points),
-}
-#: Tasks whose values hang on what the view shows: windows are fitted to the whole frame by a scale and a shift.
-RELATIVE = ("depth", "pointmap")
 #: How the whole picture comes into the size the model sees: (sizes (B,2), size) -> view.
 VIEWS: dict[str, Callable[[Tensor, tuple[int, int]], geometry.View]] = {
     "letterbox": geometry.fit,
@@ -80,7 +72,7 @@ def predict(model: Model, pictures: list[Tensor], how: How = How()) -> list[dict
     results = []
     for i, picture in enumerate(pictures):
         back = view.inverse().A[i : i + 1]
-        whole = {name: _unit(name, _enlarge(values[i : i + 1], back, picture.shape[-2:])) for name, values in predicted.items()}
+        whole = {name: TASKS[name].mended(_enlarge(v[i : i + 1], back, picture.shape[-2:])) for name, v in predicted.items()}
         if how.mode == "sliding" and (picture.shape[1] > size[0] or picture.shape[2] > size[1]):
             whole = _slide(model, picture, whole, size, how)
         arrays = {name: values.permute(1, 2, 0).numpy() for name, values in whole.items()}
@@ -102,7 +94,8 @@ def _values(model: Model, seen: Tensor, how: How) -> Values:
         G = geometry.flip(torch.full((len(seen),), seen.shape[-1]), torch.ones(len(seen), dtype=torch.bool)).G
         for name in model.tasks:
             other = TASKS[name].finish(mirrored).float().flip(-1)
-            values[name] = (values[name] + (VECTORS[name](other, G) if name in VECTORS else other)) / 2
+            turn = TASKS[name].turn
+            values[name] = (values[name] + (turn(other, G) if turn else other)) / 2
     return values
 
 
@@ -114,11 +107,6 @@ def _enlarge(values: Tensor, A: Tensor, size: tuple[int, ...]) -> Tensor:
         band = geometry.View(A, A).then(geometry.shift(torch.tensor([[0.0, -top]]))).A
         result[:, top : top + rows] = geometry.warp_smooth(values, band, (rows, size[1]))[0].cpu()
     return result
-
-
-def _unit(name: str, values: Tensor) -> Tensor:
-    """Normals have length 1, also after blending."""
-    return F.normalize(values, dim=0) if name == "normal" else values
 
 
 def _slide(model: Model, picture: Tensor, whole: Values, size: tuple[int, int], how: How) -> Values:
@@ -135,11 +123,11 @@ def _slide(model: Model, picture: Tensor, whole: Values, size: tuple[int, int], 
         there = (..., slice(y, y + height), slice(x, x + width))
         for name, values in _values(model, _see(tile.to(where), shift, size), how).items():
             window = values[0, :, :height, :width].cpu()
-            if name in RELATIVE:
+            if TASKS[name].relative:
                 window = _fitted(window, whole[name][there])
             total[name][there] += window * hat[:height, :width]
         weight[there] += hat[:height, :width]
-    return {name: _unit(name, values / weight) for name, values in total.items()}
+    return {name: TASKS[name].mended(values / weight) for name, values in total.items()}
 
 
 def _corners(picture: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[int, int]]:

@@ -14,9 +14,6 @@ from datasets.triplet import write_exr
 from train import pointcloud
 from train.tasks import TASKS
 
-#: Tasks whose values have a range of their own; others are stretched over theirs in 16-bit PNGs.
-RANGES = {"normal": (-1.0, 1.0), "alpha": (0.0, 1.0), "albedo": (0.0, 1.0)}
-
 
 @dataclass(frozen=True)
 class Cloud:
@@ -34,9 +31,12 @@ def _png(path: Path, name: str, values: Array, mask: Array) -> None:
 
 
 def _png16(path: Path, name: str, values: Array, mask: Array) -> None:
-    """value = offset + scale · code, both in a JSON file beside it; code 0 where there is nothing. x, y, z are R, G, B."""
+    """value = offset + scale · code, both in a JSON file beside it; code 0 where there is nothing. x, y, z are R, G, B.
+
+    A task of no bounds is stretched over its own range.
+    """
     inside = mask > 0
-    low, high = RANGES.get(name) or ((values[inside].min(), values[inside].max()) if inside.any() else (0.0, 1.0))
+    low, high = TASKS[name].range or ((values[inside].min(), values[inside].max()) if inside.any() else (0.0, 1.0))
     scale = max(float(high) - float(low), 1e-9) / 65534
     offset = float(low) - scale  # codes 1 to 65535
     codes = np.clip((values.astype(np.float64) - offset) / scale + 0.5, 1, 65535).astype(np.uint16)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from datasets import geometry
 from datasets.batch import Batch
 from datasets.conventions import Array, normal_to_rgb
 from datasets.reader import FIELDS
@@ -24,6 +25,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 class Task:
     """One kind of map.
 
+    meaning   of its values, in words
     fields    members of the triplet that it needs, besides the picture and the mask
     truth     batch -> the true values (B,C,H,W), and where they are known (B,1,H,W): a mask of people, or of all pixels
     channels  of the prediction
@@ -39,8 +41,13 @@ class Task:
     pixels    where the truth is known, in words
     numbers   names of further predictions, one number per picture
     align     whether a scale and a shift are fitted to each image before it is scored: `errors` takes the name of a method
+    relative  whether values hang on what the picture shows: a window's are fitted to the whole's by a scale and a shift
+    range     least and greatest value; None: no bounds
+    turn      how vectors of the camera's axes (B,3,H,W) turn with a map G (B,3,3) of these axes; None: not vectors
+    mended    values (C,H,W) brought back among the possible ones after they were averaged
     """
 
+    meaning: str
     fields: tuple[str, ...]
     truth: Callable[[Batch], tuple[Tensor, Tensor]]
     channels: int
@@ -57,6 +64,10 @@ class Task:
     pixels: str = "person pixels"
     numbers: tuple[str, ...] = ()
     align: bool = False
+    relative: bool = False
+    range: tuple[float, float] | None = None
+    turn: Callable[[Tensor, Tensor], Tensor] | None = None
+    mended: Callable[[Tensor], Tensor] = lambda values: values
 
     def loss(self, raw: Raw, batch: Batch) -> Tensor:
         """The default loss."""
@@ -152,6 +163,7 @@ def _flat(truth: Array, mask: Array) -> Array:
 
 TASKS: dict[str, Task] = {
     "depth": Task(
+        meaning="planar depth, larger is farther; relative: known up to a scale and a shift per picture, not metres",
         fields=("depth",),
         truth=_on_people("depth"),
         channels=1,
@@ -166,12 +178,14 @@ TASKS: dict[str, Task] = {
         summary=metrics.depth_summary,
         figures=metrics.DEPTH,
         align=True,
+        relative=True,
         baseline=_constant,
         trivial="best constant depth per image",
         picture=depth_picture,
         exr=("Z",),
     ),
     "normal": Task(
+        meaning="unit vectors; x right, y up, z toward the camera",
         fields=("normal",),
         truth=_on_people("normal"),
         channels=3,
@@ -188,8 +202,12 @@ TASKS: dict[str, Task] = {
         trivial="every normal facing the camera",
         picture=normal_picture,
         exr=("R", "G", "B"),
+        range=(-1.0, 1.0),
+        turn=geometry.turn_normals,
+        mended=lambda normal: F.normalize(normal, dim=0),
     ),
     "alpha": Task(
+        meaning="soft coverage by people, 0..1",
         fields=("alpha",),
         truth=_everywhere("alpha"),
         pixels="all pixels",
@@ -204,8 +222,10 @@ TASKS: dict[str, Task] = {
         trivial="nobody anywhere",
         picture=alpha_picture,
         exr=("A",),
+        range=(0.0, 1.0),
     ),
     "albedo": Task(
+        meaning="colour without light, sRGB in 0..1",
         fields=("albedo",),
         truth=_on_people("albedo"),
         channels=3,
@@ -219,8 +239,10 @@ TASKS: dict[str, Task] = {
         trivial="best constant colour per image",
         picture=albedo_picture,
         exr=("R", "G", "B"),
+        range=(0.0, 1.0),
     ),
     "pointmap": Task(
+        meaning="camera-space points in metres; x right, y down, z forward",
         fields=("depth",),
         truth=_on_points,
         channels=3,
@@ -235,5 +257,7 @@ TASKS: dict[str, Task] = {
         trivial="flat, at the true mean depth",
         picture=pointmap_picture,
         exr=("X", "Y", "Z"),
+        relative=True,
+        turn=lambda points, G: torch.einsum("bij,bjhw->bihw", G.to(points), points),
     ),
 }

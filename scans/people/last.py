@@ -130,7 +130,7 @@ def _ring(soup: tuple[Array, Array], form: Form, origin: Array, down: Array) -> 
     points = cut(*soup, origin, np.cross(down, [1.0, 0, 0])) - origin
     flat = np.stack([points[:, 0], points @ down], axis=1)
     flat = flat[flat[:, 1] > -0.002]  # not the shin that leans over the throat
-    if len(flat) < 3:
+    if len(flat) < 3 or np.ptp(flat, axis=0).min() < 0.001:  # missed, or all but missed
         raise Misfit("a shoe does not fit the foot")
     hull = flat[ConvexHull(flat).vertices]
     grown = _grow(hull, form.gap + form.slack * min(1.0, max(0.0, origin[2] - 0.11) / 0.08))
