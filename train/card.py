@@ -58,12 +58,18 @@ def training(run: Path) -> str:
     path = next((folder / CONFIG_FILE for folder in (run, *run.parents[:2]) if (folder / CONFIG_FILE).is_file()), None)
     if path is None:
         return "No configuration came with the checkpoint."
-    keys: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[assignment]
+    keys: Any = OmegaConf.to_container(OmegaConf.load(path))
     keys.pop("out", None)
-    for name, value in keys.items():
-        if isinstance(value, str) and "/" in value and Path(value).is_absolute():
-            keys[name] = Path(value).name
-    return f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(keys))}```"
+    return f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(_named(keys)))}```"
+
+
+def _named(values: Any) -> Any:
+    """Configuration values with the last part alone of each absolute path."""
+    if isinstance(values, dict):
+        return {name: _named(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [_named(value) for value in values]
+    return Path(values).name if isinstance(values, str) and Path(values).is_absolute() else values
 
 
 def results(metrics: Path | None) -> str:

@@ -88,6 +88,12 @@ def test_the_card_says_what_a_stranger_needs(exported: Path) -> None:
     assert "steps: 2" in text and "out:" not in text and "/tmp" not in text, "the configuration, without this machine's paths"
 
 
+def test_the_card_tells_no_path_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("data: [/home/me/a, b/c]\nbackbone: {name: /home/me/weights.pth}\nout: /home/me/run\n")
+    text = card.training(tmp_path)
+    assert "/home" not in text and "- a\n- b/c\n" in text and "name: weights.pth" in text
+
+
 @pytest.mark.parametrize(
     ("backbone", "head", "dynamic"),
     [
