@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,18 +135,23 @@ def save(result: Result, out: Path) -> None:
         table_rows = rows(result, name)
         metrics[name] = {"images": len(result.model[name])}
         for label, kind, figures in table_rows:
-            metrics[name].setdefault("model" if label == "model" else "baseline", {"name": label})[kind] = figures
+            metrics[name].setdefault("model" if label == "model" else "baseline", {"name": label})[kind] = _defined(figures)
     write_atomically(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    per_image: dict[str, dict[str, float]] = {}
+    per_image: dict[str, dict[str, float | None]] = {}
     for name, scores in result.model.items():
         for sample, figures in scores.per_image(result.keys).items():
-            per_image.setdefault(sample, {}).update({f"{name}_{column}": value for column, value in figures.items()})
+            per_image.setdefault(sample, {}).update({f"{name}_{column}": value for column, value in _defined(figures).items()})
     text = io.StringIO()
     columns = list(dict.fromkeys(column for figures in per_image.values() for column in figures))
     writer = csv.DictWriter(text, ["key", *columns])
     writer.writeheader()
     writer.writerows({"key": sample, **figures} for sample, figures in sorted(per_image.items()))
     write_atomically(out / "per_image.csv", text.getvalue())
+
+
+def _defined(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Figures as files hold them: nothing instead of NaN, which JSON does not know."""
+    return {column: None if math.isnan(value) else value for column, value in figures.items()}
 
 
 def check(name: str, folder: str, alignment: str) -> None:

@@ -132,7 +132,7 @@ def test_two_processes_give_the_bits_of_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.train.tallies", str(tmp_path)]
     workers = [subprocess.Popen([*command, str(rank)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in range(2)]
     for worker in workers:
-        _, errors = worker.communicate(timeout=200)
+        _, errors = worker.communicate(timeout=480)
         assert worker.returncode == 0, errors[-3000:]
     for name, measure in (("depth", DEPTH), ("normal", NORMAL)):
         for dealt, parts in DEALT.items():
