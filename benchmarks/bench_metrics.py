@@ -47,6 +47,7 @@ def person(framing: str, random: np.random.Generator) -> Maps:
     depth = np.where(mask, depth, 0.0)
     focal = 3.0 * zoom * height / 1.7
     normal = normals_from_depth(depth, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
+    normal[mask & ~normal.any(-1)] = (0, 0, 1)
     guess = 0.4 * depth + 0.2 + random.normal(0, 0.01, SIZE)
     off = normal + random.normal(0, 0.15, normal.shape)
     return (*(values.astype(np.float32) for values in (guess, depth, off, normal)), mask.astype(np.uint8))

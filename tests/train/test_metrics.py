@@ -172,8 +172,7 @@ def test_a_perfect_boundary_scores_one_a_blurred_one_less_and_none_is_not_define
 
 
 def test_the_silhouette_is_no_boundary() -> None:
-    truth = np.zeros((6, 6))
-    truth[2:5, 2:5] = 2.0
+    truth = 2.0 * np.eye(6) + 2.0 * np.eye(6, k=1)  # its bounding box holds background
     assert math.isnan(depth(np.full(truth.shape, 1.0), truth, truth > 0)["boundary_f1"])
 
 
@@ -243,6 +242,8 @@ def test_point_scores_equal_a_loop_and_what_is_fitted_cannot_be_bettered(seed: i
     assert [got[f"within_{limit}cm"] for limit in (1, 2, 5)] == [statistics.mean(d < limit / 100 for d in off) for limit in (1, 2, 5)]
     close = lambda p, t: math.dist(p, t) < 0.25 * min(math.hypot(*p), math.hypot(*t))
     assert got["delta1"] == statistics.mean(close(p, t) for p, t in pairs)
+    near = POINTS.errors(np.array([[[0.0, 0.0, 0.78], [0.0, 0.0, 0.82]]]), np.array([[[0.0, 0.0, 1.0]] * 2]), np.ones((1, 2)))
+    assert POINTS.score(near)["delta1"] == 0.5, "a quarter of the shorter of both"
     shift = rng.normal(0, 1, 3)
     far = POINTS.errors(3 * truth + shift, truth, mask).values
     assert far["lsq"].max() < 1e-12 < far["scale"].max()
@@ -281,6 +282,7 @@ def test_one_pixel_is_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.filterwarnings("error")
 def test_every_alignment_takes_one_pixel_none_and_constants(alignment: str) -> None:
     one, truth = np.zeros((3, 4)), maps(DEPTH)
     one[1, 2] = 1

@@ -9,6 +9,8 @@ A pair counts where both pixels are known, and belongs to its left or upper pixe
 direction, is its level: -10..10.
 """
 
+from typing import Any
+
 import numpy as np
 
 from datasets.conventions import Array
@@ -40,25 +42,29 @@ def pairs(prediction: Array, truth: Array, known: Array) -> dict[str, Array]:
     box = known[rows, columns]
     p, t = np.ones((2, *box.shape))
     p[box], t[box] = prediction, truth
-    return {"right": _codes(p, t, box)[box], "down": _codes(p.T, t.T, box.T).T[box]}
+    return {"right": _codes(p, t, box, np.s_[:, :-1], np.s_[:, 1:])[box], "down": _codes(p, t, box, np.s_[:-1], np.s_[1:])[box]}
 
 
-def _codes(prediction: Array, truth: Array, known: Array) -> Array:
-    """Of each pixel's pair with its right neighbour. All (H,W)."""
+def _codes(prediction: Array, truth: Array, known: Array, first: Any, second: Any) -> Array:
+    """Of the pairs of each pixel in `first` and its neighbour in `second`. All (H,W)."""
     code = np.full(known.shape, _NOTHING, np.int16)
-    predicted, true = (_level(depth[:, :-1], depth[:, 1:]) for depth in (prediction, truth))
-    both = known[:, :-1] & known[:, 1:]
-    code[:, :-1][both] += predicted[both] * _SPAN + true[both]
+    edge = _stepped(prediction[first], prediction[second]) | _stepped(truth[first], truth[second])
+    edge &= known[first] & known[second]
+    predicted, true = (_level(depth[first][edge], depth[second][edge]) for depth in (prediction, truth))
+    code[first][edge] = predicted * _SPAN + true + _NOTHING
     return code
 
 
+def _stepped(first: Array, second: Array) -> Array:
+    """Where a threshold may be exceeded, in two products instead of a division; rounding cannot hide one."""
+    low = THRESHOLDS[0] * (1 - 1e-9)
+    return (first > low * second) | (second > low * first)
+
+
 def _level(first: Array, second: Array) -> Array:
-    """Number of thresholds that the ratio of neighbours exceeds, negative where the second is the nearer."""
-    level = np.zeros(first.shape, np.int16)
+    """Number of thresholds that the ratio of neighbours exceeds, negative where the first is the farther. (N,)."""
     ratio = np.maximum(first, second) / np.minimum(first, second)
-    edge = ratio > THRESHOLDS[0]
-    level[edge] = np.searchsorted(THRESHOLDS, ratio[edge], side="left") * np.where(first[edge] < second[edge], 1, -1)
-    return level
+    return np.searchsorted(THRESHOLDS, ratio, side="left") * np.where(first < second, 1, -1)
 
 
 def total(right: Array, down: Array) -> Array:
