@@ -42,7 +42,7 @@ def person(framing: str, random: np.random.Generator) -> Maps:
     depth = np.full(SIZE, np.inf)
     for (right, down), (a, b) in BODY:
         inside = 1 - ((x - right) / a) ** 2 - ((y - down) / b) ** 2
-        depth = np.minimum(depth, np.where(inside > 0, 3.0 - 1.7 * a * np.sqrt(np.maximum(inside, 0)) + 0.1 * random.random(), np.inf))
+        depth = np.minimum(depth, np.where(inside > 0, 3.0 - 1.7 * a * np.sqrt(np.maximum(inside, 0)) + 0.5 * random.random(), np.inf))
     mask = np.isfinite(depth)
     depth = np.where(mask, depth, 0.0)
     focal = 3.0 * zoom * height / 1.7

@@ -112,7 +112,7 @@ def test_computing_halfway_disturbs_nothing() -> None:
 
 
 def test_the_median_of_all_pixels_is_exact_to_half_a_bin() -> None:
-    tally, angles = Tally(NORMAL), [0.0, 0.00004, 17.00001, 90.0, 179.99999, 180.0]
+    tally, angles = Tally(NORMAL), [0.0, 0.00009, 17.00008, 90.0, 179.99999, 180.0]
     for place, angle in enumerate(angles):
         direction = np.array([[[np.sin(np.radians(angle)), 0.0, np.cos(np.radians(angle))]]])
         tally.update(place, NORMAL.errors(direction, np.array([[[0.0, 0.0, 1.0]]]), np.ones((1, 1))))
