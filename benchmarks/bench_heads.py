@@ -23,7 +23,7 @@ from train import backbones, optim
 from train.config import BackboneConfig, HeadConfig, OptimiserConfig
 from train.heads import TRUNKS
 from train.inference import infer
-from train.metrics import Scores
+from train.metrics import EVERYTHING, Tally
 from train.model import Model
 from train.tasks import TASKS
 
@@ -105,12 +105,13 @@ def learn(kind: str, options: dict[str, Any], triplets: list[Triplet], seed: int
 
 def score(model: Model, triplets: list[Triplet]) -> dict[str, float]:
     """Micro scores at the pictures' own resolution."""
-    scores = {name: Scores(TASKS[name].summary) for name in model.tasks}
-    for triplet in triplets:
+    tallies = {name: Tally(TASKS[name].measure) for name in model.tasks}
+    for place, triplet in enumerate(triplets):
         (predicted,) = infer(model, collate([triplet])["image"], torch.tensor([triplet.mask.shape]))
-        for name, collected in scores.items():
-            collected.add(triplet.key, TASKS[name].errors(predicted[name], getattr(triplet, name), triplet.mask))
-    return {f"{name} {figure}": value for name, collected in scores.items() for figure, value in collected.micro().items()}
+        for name, tally in tallies.items():
+            tally.update(place, TASKS[name].measure.errors(predicted[name], getattr(triplet, name), triplet.mask, triplet.key))
+    figures = {name: tally.compute()[EVERYTHING].micro() for name, tally in tallies.items()}
+    return {f"{name} {figure}": value for name, found in figures.items() for figure, value in found.items()}
 
 
 def counted() -> None:

@@ -86,7 +86,7 @@ def results(metrics: Path | None) -> str:
         figures = {column: None for *_, values in rows for column in values or {}}
         lines = [f"| {task}, {scored[task]['images']} images | | {' | '.join(figures)} |", "|---" * (2 + len(figures)) + "|"]
         for who, kind, values in rows:
-            cells = " | ".join(f"{values[c]:.4g}" if c in values else "" for c in figures)
+            cells = " | ".join(f"{values[c]:.4g}" if values.get(c) is not None else "" for c in figures)
             lines.append(f"| {scored[task][who].get('name', who)} | {kind} | {cells} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n\nmicro: all pixels together; macro: mean over images."

@@ -1,5 +1,7 @@
 """The Lightning module that trains a model."""
 
+import logging
+import math
 from typing import Any
 
 import lightning
@@ -9,10 +11,13 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from datasets.batch import Batch
+from datasets.conventions import Array
 from train import metrics, optim, speed
 from train.config import TrainConfig
 from train.model import Model
 from train.tasks import TASKS
+
+log = logging.getLogger(__name__)
 
 
 class Learner(lightning.LightningModule):
@@ -28,6 +33,9 @@ class Learner(lightning.LightningModule):
         self.model, self.config = model, config
         self.tasks = {name: TASKS[name] for name in config.tasks}
         self.losses = {name: task.losses[config.losses.get(name, next(iter(task.losses)))] for name, task in self.tasks.items()}
+        # Not synchronised, so not registered either: every process validates everything.
+        self.tallies = {name: metrics.Tally(task.measure, sync_on_compute=False) for name, task in self.tasks.items()}
+        self.diverged: set[str] = set()
         self._sharded = False
 
     def configure_model(self) -> None:
@@ -58,17 +66,30 @@ class Learner(lightning.LightningModule):
         size = len(batch["image"])
         logged = {f"val/{name}": value for name, value in losses.items()}
         logged["val/loss"] = torch.stack(list(losses.values())).sum()
-        self.log_dict(logged, batch_size=size)  # not synchronised: every process validates everything
+        self.log_dict(logged, batch_size=size)
         for name, task in self.tasks.items():
-            scores = metrics.Scores(task.summary)
-            values = task.finish(raw)
-            truth, known = task.truth(batch)
+            values, (truth, known) = task.finish(raw), task.truth(batch)
             for i, sample in enumerate(batch["key"]):
-                scores.add(sample, task.errors(_array(values[i]), _array(truth[i]), _array(known[i])))
-            if scores.errors:
-                figures = {f"val/{name}_{figure}": value for figure, value in scores.macro().items()}
-                self.log_dict(figures, batch_size=len(scores.errors))
+                self._tally(name, sample, _array(values[i]), _array(truth[i]), _array(known[i]))
         return raw
+
+    def _tally(self, name: str, sample: str, values: Array, truth: Array, known: Array) -> None:
+        tally = self.tallies[name]
+        try:
+            tally.update(len(tally.seen), self.tasks[name].measure.errors(values, truth, known, sample))
+        except ValueError as error:  # not finite: training goes on, its figures are NaN
+            log.warning("step %d, %s: %s", self.global_step, name, error)
+            self.diverged.add(name)
+
+    def on_validation_epoch_start(self) -> None:
+        self.diverged.clear()
+        for tally in self.tallies.values():
+            tally.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        for name, tally in self.tallies.items():
+            figures = tally.compute()[metrics.EVERYTHING].macro()
+            self.log_dict({f"val/{name}_{figure}": math.nan if name in self.diverged else value for figure, value in figures.items()})
 
     def configure_optimizers(self) -> Any:
         settings = self.config.optimiser
@@ -86,6 +107,7 @@ class Learner(lightning.LightningModule):
         checkpoint["recipe"] = self.model.recipe()
 
 
-def _array(values: Tensor) -> np.ndarray[Any, Any]:
+def _array(values: Tensor) -> Array:
     """(C,H,W) tensor to an (H,W) or (H,W,C) array."""
-    return values.permute(1, 2, 0).squeeze(-1).cpu().numpy()
+    array: Array = values.permute(1, 2, 0).squeeze(-1).cpu().numpy()
+    return array

@@ -23,7 +23,7 @@ from datasets.triplet import Triplet, write_atomically
 from train import evaluate
 from train.checkpoint import load
 from train.inference import device, infer
-from train.metrics import ALIGNMENTS, align_least_squares
+from train.metrics import ALIGNMENTS, alignment
 from train.model import Model
 from train.run import CONFIG_FILE
 from train.tasks import TASKS, fields
@@ -42,7 +42,7 @@ class ReportConfig:
     title: str = key("Phidias", "heading")
     samples: int = key(4, "training triplets shown")
     predictions: int = key(8, "test images shown, from the best to the worst by normal error")
-    alignment: str = key("least_squares", "of depth, per image: " + ", ".join(ALIGNMENTS))
+    alignment: str = key("lsq", "of depth, per image: " + ", ".join(ALIGNMENTS))
     device: str = key("auto", "auto, cpu, cuda, cuda:1, ...")
 
 
@@ -86,18 +86,19 @@ def sample_rows(folder: Path, count: int) -> str:
 def prediction_rows(model: Model, folder: Path, result: evaluate.Result, count: int) -> str:
     """Test images from the best to the worst: picture, then prediction and truth of each task, in one scale of colours."""
     by = "normal" if "normal" in result.model else next(iter(result.model))
-    main = next(iter(TASKS[by].figures))
-    ranked = sorted(result.model[by].per_image, key=lambda sample: result.model[by].per_image[sample][main])
+    main = next(iter(TASKS[by].measure.figures))
+    figures = {name: scores.per_image(result.keys) for name, scores in result.model.items()}
+    ranked = sorted(figures[by], key=lambda sample: figures[by][sample][main])
     chosen = spread(ranked, count)
     rows = {}
     for t in triplets(folder, chosen, model.tasks):
         (predicted,) = infer(model, torch.from_numpy(t.rgb).permute(2, 0, 1)[None], torch.tensor([t.mask.shape]))
         cells = [picture(t.rgb, t.key)]
         for name, values in predicted.items():
-            column, figure = next(iter(TASKS[name].figures.items()))
-            score = result.model[name].per_image[t.key][column] * figure.factor
+            column, figure = next(iter(TASKS[name].measure.figures.items()))
+            score = figures[name][t.key][column] * figure.factor
             true, known = evaluate.truth(collate([t]), name, 0)
-            cells += [picture(_aligned(name, values, true, known), f"{name}, predicted: {figure.heading} {score:{figure.form}}")]
+            cells += [picture(_aligned(name, values, true, known), f"{name}, predicted: {figure.title} {score:{figure.form}}")]
             cells += [picture(TASKS[name].picture(true, known), f"{name}, truth")]
         rows[t.key] = '<div class="row">' + "".join(cells) + "</div>"
     return "\n".join(rows[sample] for sample in chosen)
@@ -109,7 +110,7 @@ def _aligned(name: str, values: Array, true: Array, known: Array) -> Array:
     if not TASKS[name].align or not inside.any():
         return TASKS[name].picture(values, known)
     metres = np.zeros_like(true)
-    metres[inside] = align_least_squares(values[inside].astype(np.float64), true[inside].astype(np.float64))
+    metres[inside] = alignment.lsq(values[inside].astype(np.float64), true[inside].astype(np.float64))
     return TASKS[name].picture(np.clip(metres, true[inside].min(), true[inside].max()), known)
 
 
@@ -163,9 +164,9 @@ def charts(run: Path) -> str:
     found = curves(run)
     shown = []
     for name, task in TASKS.items():
-        column, figure = next(iter(task.figures.items()))
+        column, figure = next(iter(task.measure.figures.items()))
         shown.append(plot(f"{name} loss", {part: found.get(f"{part}/{name}", []) for part in ("train", "val")}))
-        shown.append(plot(f"held-out {name}: {figure.heading}", {column: found.get(f"val/{name}_{column}", [])}))
+        shown.append(plot(f"held-out {name}: {figure.title}", {column: found.get(f"val/{name}_{column}", [])}))
     return "\n".join(f'<div class="chart">{chart}</div>' for chart in shown if chart)
 
 
@@ -174,12 +175,12 @@ def score_tables(result: evaluate.Result) -> str:
     tables = []
     for name in result.model:
         body = evaluate.rows(result, name)
-        heads = "".join(f"<th>{html.escape(figure.heading)}</th>" for figure in TASKS[name].figures.values())
+        heads = "".join(f"<th>{html.escape(figure.title)}</th>" for figure in TASKS[name].measure.figures.values())
         lines = []
         for label, kind, values in body:
             rivals = [row[2] for row in body if row[1] == kind]
             cells = []
-            for column, figure in TASKS[name].figures.items():
+            for column, figure in TASKS[name].measure.figures.items():
                 style = ' class="best"' if values[column] == figure.best(row[column] for row in rivals) else ""
                 cells.append(f"<td{style}>{values[column] * figure.factor:{figure.form}}</td>")
             lines.append(f'<tr class="{"model" if label == "model" else ""}"><th>{label}</th><td>{kind}</td>{"".join(cells)}</tr>')

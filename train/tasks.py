@@ -32,15 +32,13 @@ class Task:
     bias      of the last layer before training: a sensible first guess
     losses    name -> (raw predictions of the model, batch) -> scalar; the first is the default
     finish    raw predictions of the model -> values (B,C,H,W)
-    errors    (prediction, truth, mask) as (H,W[,3]) arrays -> errors per pixel
-    summary   errors -> named numbers
-    figures   how each of these numbers is shown; the first one ranks pictures
+    measure   how predictions are scored
     baseline  (truth, mask) -> a trivial prediction, called `trivial`
     picture   (values, mask) -> uint8 RGB
     exr       names of the channels on disk
     pixels    where the truth is known, in words
     numbers   names of further predictions, one number per picture
-    align     whether a scale and a shift are fitted to each image before it is scored: `errors` takes the name of a method
+    align     whether a scale and a shift are fitted to each image before it is scored: `measure` takes the name of a method
     relative  whether values hang on what the picture shows: a window's are fitted to the whole's by a scale and a shift
     range     least and greatest value; None: no bounds
     turn      how vectors of the camera's axes (B,3,H,W) turn with a map G (B,3,3) of these axes; None: not vectors
@@ -54,9 +52,7 @@ class Task:
     bias: float
     losses: Mapping[str, Callable[[Raw, Batch], Tensor]]
     finish: Callable[[Raw], Tensor]
-    errors: Callable[..., metrics.Errors]
-    summary: Callable[[Mapping[str, Array]], metrics.Summary]
-    figures: Mapping[str, metrics.Figure]
+    measure: metrics.Measure
     baseline: Callable[[Array, Array], Array]
     trivial: str
     picture: Callable[[Array, Array], Array]
@@ -174,9 +170,7 @@ TASKS: dict[str, Task] = {
             "ssi": lambda raw, batch: losses.scale_shift_invariant(raw["depth"], batch["depth"], batch["mask"]),
         },
         finish=lambda raw: raw["depth"].float(),
-        errors=metrics.depth_errors,
-        summary=metrics.depth_summary,
-        figures=metrics.DEPTH,
+        measure=metrics.DEPTH,
         align=True,
         relative=True,
         baseline=_constant,
@@ -195,9 +189,7 @@ TASKS: dict[str, Task] = {
             "sapiens2": lambda raw, batch: losses.cosine_l1_gradient(raw["normal"], batch["normal"], batch["mask"]),
         },
         finish=lambda raw: F.normalize(raw["normal"].float(), dim=1),
-        errors=metrics.normal_errors,
-        summary=metrics.normal_summary,
-        figures=metrics.NORMAL,
+        measure=metrics.NORMAL,
         baseline=_facing,
         trivial="every normal facing the camera",
         picture=normal_picture,
@@ -215,9 +207,7 @@ TASKS: dict[str, Task] = {
         bias=-1.0,
         losses={"sapiens2": lambda raw, batch: losses.matting(raw["alpha"].float().sigmoid(), *_everywhere("alpha")(batch))},
         finish=lambda raw: raw["alpha"].float().sigmoid(),
-        errors=metrics.colour_errors,
-        summary=metrics.colour_summary,
-        figures=metrics.COLOUR,
+        measure=metrics.COLOUR,
         baseline=lambda truth, mask: np.zeros(truth.shape),
         trivial="nobody anywhere",
         picture=alpha_picture,
@@ -232,9 +222,7 @@ TASKS: dict[str, Task] = {
         bias=0.0,
         losses={"sapiens2": lambda raw, batch: losses.albedo(raw["albedo"].float().sigmoid(), *_on_people("albedo")(batch))},
         finish=lambda raw: raw["albedo"].float().sigmoid(),
-        errors=metrics.colour_errors,
-        summary=metrics.colour_summary,
-        figures=metrics.COLOUR,
+        measure=metrics.COLOUR,
         baseline=_constant,
         trivial="best constant colour per image",
         picture=albedo_picture,
@@ -250,9 +238,7 @@ TASKS: dict[str, Task] = {
         numbers=("pointmap_scale",),
         losses={"sapiens2": _pointmap_loss},
         finish=lambda raw: raw["pointmap"].float() / _scale(raw)[..., None, None],
-        errors=metrics.point_errors,
-        summary=metrics.point_summary,
-        figures=metrics.POINTS,
+        measure=metrics.POINTS,
         baseline=_flat,
         trivial="flat, at the true mean depth",
         picture=pointmap_picture,

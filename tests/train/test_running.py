@@ -165,3 +165,35 @@ def test_the_gradient_is_clipped_and_its_norm_is_logged(monkeypatch: pytest.Monk
     count = sum(parameter.numel() for parameter in learner.parameters())
     assert logged["train/gradient"] == pytest.approx(count**0.5)
     assert sum(float(p.grad.square().sum()) for p in learner.parameters() if p.grad is not None) ** 0.5 == pytest.approx(0.5, rel=1e-4)
+
+
+def test_validation_is_the_mean_of_images_and_nan_where_one_is_predicted_as_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configuration("data=x", "out=y", "tasks=[depth,normal]")
+    learner = Learner(Model(backbones.build(config.backbone), config.tasks, config.head, (32, 24)), config)
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(learner, "log_dict", lambda figures, **_: logged.update({name: float(value) for name, value in figures.items()}))
+    batches = [several.batch(range(2)), several.batch(range(2, 5))]
+
+    def validate(spoilt: bool) -> dict[str, float]:
+        learner.on_validation_epoch_start()
+        for batch in batches:
+            raw = {"depth": batch["depth"] + 0.1 * batch["image"][:, :1], "normal": batch["normal"] + batch["image"]}
+            if spoilt and len(batch["key"]) == 3:
+                raw["normal"][1] = torch.nan
+            monkeypatch.setattr(learner.model, "forward", lambda image, raw=raw: raw)
+            learner.validation_step(batch, 0)
+        learner.on_validation_epoch_end()
+        return dict(logged)
+
+    right = validate(False)
+    own = [
+        task.measure.score(task.measure.errors(*(values[i].permute(1, 2, 0).squeeze(-1).numpy() for values in (raw, truth, known))))["rmse"]
+        for task in (learner.tasks["depth"],)
+        for batch in batches
+        for raw, (truth, known) in ((batch["depth"] + 0.1 * batch["image"][:, :1], task.truth(batch)),)
+        for i in range(len(batch["key"]))
+    ]
+    assert right["val/depth_rmse"] == pytest.approx(np.mean(own)) and len(own) == 5 and right["val/normal_mean"] > 1
+    wrong = validate(True)
+    assert np.isnan(wrong["val/normal_mean"]) and wrong["val/depth_rmse"] == right["val/depth_rmse"]
+    assert validate(False)["val/normal_mean"] == right["val/normal_mean"], "the next validation begins anew"
