@@ -18,7 +18,7 @@ from OpenGL.GL import shaders
 from datasets.conventions import Array
 
 #: NumPy types in OpenGL's words.
-TYPES = {np.uint8: GL.GL_UNSIGNED_BYTE, np.float32: GL.GL_FLOAT}
+TYPES: dict[type, int] = {np.uint8: GL.GL_UNSIGNED_BYTE, np.float32: GL.GL_FLOAT}
 
 
 class Context:
@@ -92,7 +92,7 @@ class Target:
     def read(self, place: int, channels: int, dtype: type) -> Array:
         """What was drawn into buffer `place`: (height, width) or, of GL_RGBA, (height, width, 4)."""
         width, height = self.size
-        values = np.empty((height, width, 4) if channels == GL.GL_RGBA else (height, width), dtype)
+        values: Array = np.empty((height, width, 4) if channels == GL.GL_RGBA else (height, width), dtype)
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
         GL.glReadBuffer(GL.GL_COLOR_ATTACHMENT0 + place)
         GL.glReadPixels(0, 0, width, height, channels, TYPES[dtype], values)

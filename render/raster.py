@@ -119,16 +119,17 @@ class Raster:
 
     def render(self, K: Array, world_to_camera: Array, height: int, width: int) -> Labels:
         """What a camera sees: K (3,3) pixels, with skew or without; world_to_camera (4,4) rigid, OpenCV axes."""
-        size, flat = (height, width), (np.uint8, np.uint8, np.float32)
-        labels = Labels(*(np.zeros(size, dtype) for dtype in flat), np.zeros((*size, 3), np.float32))
+        size = (height, width)
+        mask, alpha = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+        labels = Labels(mask, alpha, depth=np.zeros(size, np.float32), normal=np.zeros((*size, 3), np.float32))
         view = _view(self.vertices, np.asarray(K, np.float64), np.asarray(world_to_camera, np.float64), height, width)
         if view is not None:
             self.context.enter()
             GL.glBindVertexArray(self.vertex_array)
             cut = np.s_[view.y0 : view.y1, view.x0 : view.x1]
-            mask, surface = self._surface(view, NORMAL_FROM_CAMERA @ world_to_camera[:3, :3])
-            labels.mask[cut], labels.depth[cut], labels.normal[cut] = mask, surface[..., 3], surface[..., :3]
-            labels.alpha[cut] = self._alpha(view, mask > 0)
+            mask[cut], surface = self._surface(view, NORMAL_FROM_CAMERA @ world_to_camera[:3, :3])
+            labels.depth[cut], labels.normal[cut] = surface[..., 3], surface[..., :3]
+            alpha[cut] = self._alpha(view, mask[cut] > 0)
         return labels
 
     def _surface(self, view: View, label_from_world: Array) -> tuple[Array, Array]:
