@@ -115,7 +115,8 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _row(values: dict[str, Any]) -> Row:
     """The row that `_plain` took apart."""
-    return Row(**{name: float("nan") if value is None else value for name, value in values.items()})
+    numbers: dict[str, Any] = {name: float("nan") if value is None else value for name, value in values.items()}
+    return Row(**numbers)
 
 
 def _lens_name(frame: Frame) -> str:
