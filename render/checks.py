@@ -31,7 +31,7 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 def reject(triplet: Triplet) -> str | None:
     """Why a sample may not enter a dataset, or None when it may."""
-    return _record(triplet) or _composition(triplet) or _labels(triplet) or _photograph(triplet)
+    return _record(triplet) or _straight(triplet) or _composition(triplet) or _labels(triplet) or _photograph(triplet)
 
 
 def whole(triplet: Triplet) -> str | None:
@@ -69,6 +69,11 @@ def _is_camera_matrix(K: Array, height: int, width: int) -> bool:
         return False
     (fx, skew, cx), (zero, fy, cy), last = K
     return bool(fx > 0 and fy > 0 and abs(skew) < fx and zero == 0 and list(last) == [0, 0, 1] and 0 < cx < width and 0 < cy < height)
+
+
+def _straight(triplet: Triplet) -> str | None:
+    """Photographs' cameras may have skew, Blender's have none."""
+    return "K is not of this picture" if triplet.K[0, 1] else None
 
 
 def _is_rigid(transform: Array) -> bool:

@@ -21,20 +21,23 @@ from datasets.conventions import Array
 TYPES: dict[type, int] = {np.uint8: GL.GL_UNSIGNED_BYTE, np.float32: GL.GL_FLOAT}
 
 
-class Context:
-    """An OpenGL context; everything made while it is current goes with it."""
+class _Process:
+    """This process's only context: pyrender ends EGL's display with any of its contexts, and all others with it."""
 
-    def __init__(self) -> None:
-        self._owner = pyrender.OffscreenRenderer(1, 1)
-        self.enter()
+    owner: pyrender.OffscreenRenderer | None = None
 
-    def enter(self) -> None:
-        """Make it current: another one of this process may have been so meanwhile."""
-        self._owner._platform.make_current()
 
-    def delete(self) -> None:
-        """Give its memory back."""
-        self._owner.delete()
+def begin() -> None:
+    """Make the process's context current; open one if there is none, or if somebody else's use of pyrender has ended it."""
+    try:
+        enter()
+    except (AttributeError, AssertionError, GL.GLError):
+        _Process.owner = pyrender.OffscreenRenderer(1, 1)
+
+
+def enter() -> None:
+    """Make the process's context current, which is to be open: another one may have been so meanwhile."""
+    _Process.owner._platform.make_current()  # type: ignore[union-attr]
 
 
 def program(vertex: str, fragment: str) -> int:
@@ -97,6 +100,11 @@ class Target:
         GL.glReadBuffer(GL.GL_COLOR_ATTACHMENT0 + place)
         GL.glReadPixels(0, 0, width, height, channels, TYPES[dtype], values)
         return values
+
+    def delete(self) -> None:
+        """Give the memory back."""
+        GL.glDeleteFramebuffers(1, [self.frame])
+        GL.glDeleteRenderbuffers(len(self.buffers), self.buffers)
 
     def _allocate(self, width: int, height: int) -> None:
         attachments = [GL.GL_COLOR_ATTACHMENT0 + place for place in range(len(self.formats))]

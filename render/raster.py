@@ -86,7 +86,7 @@ class Raster:
     """A mesh in graphics memory, rasterised from any number of cameras. Use as a context manager."""
 
     def __init__(self) -> None:
-        self.context = opengl.Context()
+        opengl.begin()
         self.surface, self.coverage = (opengl.program(VERTEX, fragment) for fragment in (SURFACE, COVERAGE))
         self.vertex_array, self.buffers = GL.glGenVertexArrays(1), GL.glGenBuffers(4)
         self.whole = opengl.Target((GL.GL_RGBA32F, GL.GL_R8UI), depth_test=True)
@@ -97,7 +97,13 @@ class Raster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.context.delete()
+        opengl.enter()
+        for target in (self.whole, self.fine):
+            target.delete()
+        for program in (self.surface, self.coverage):
+            GL.glDeleteProgram(program)
+        GL.glDeleteBuffers(len(self.buffers), self.buffers)
+        GL.glDeleteVertexArrays(1, [self.vertex_array])
 
     def load(self, vertices: Array, faces: Array, ids: Array | None = None) -> None:
         """Take a mesh in metres: vertices (V,3), faces (F,3), and of each face its instance id (F,), 1 to 255; without, all are 1.
@@ -109,7 +115,7 @@ class Raster:
         self.ids, first = np.unique(ids[order], return_index=True)
         self.parts = list(zip(self.ids.tolist(), first.tolist(), np.diff([*first, len(faces)]).tolist(), strict=True))
         self.vertices, self.faces = np.asarray(vertices, np.float64), np.asarray(faces)[order].astype(np.uint32)
-        self.context.enter()
+        opengl.enter()
         GL.glBindVertexArray(self.vertex_array)
         for place, values in enumerate((self.vertices, smooth_normals(self.vertices, faces))):
             opengl.fill(GL.GL_ARRAY_BUFFER, self.buffers[place], values.astype(np.float32))
@@ -124,7 +130,7 @@ class Raster:
         labels = Labels(mask, alpha, depth=np.zeros(size, np.float32), normal=np.zeros((*size, 3), np.float32))
         view = _view(self.vertices, np.asarray(K, np.float64), np.asarray(world_to_camera, np.float64), height, width)
         if view is not None:
-            self.context.enter()
+            opengl.enter()
             GL.glBindVertexArray(self.vertex_array)
             cut = np.s_[view.y0 : view.y1, view.x0 : view.x1]
             mask[cut], surface = self._surface(view, NORMAL_FROM_CAMERA @ world_to_camera[:3, :3])

@@ -43,7 +43,7 @@ def main(config: Hi4DConfig) -> None:
     try:
         dataset, rows = execute(frames, settings, out, source, config.workers)
     except OSError as error:
-        raise UserError(f"out={out} cannot be written ({error.strerror}): make room, or give another folder") from error
+        raise UserError(f"{error.filename or out}: {error.strerror or error}: make room, or give another out=") from error
     _tell("no frame, for lack of its other half", lone)
     _tell(f"below min_overlap={config.min_overlap} or without a mask, kept", [_line(row) for row in rows if row.used and row.why])
     _tell("left out", [_line(row) for row in rows if not row.used])

@@ -47,7 +47,7 @@ def execute(frames: Sequence[Frame], settings: dict[str, Any], folder: Path, sou
         dataset.save(folder)
         _sweep(folder / "shards")
         with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(missing)), multiprocessing.get_context("spawn")) as pool:
-            lenses = _lenses(frames, settings["undistort"], folder, pool)
+            lenses = _lenses(frames, settings["undistort"], folder, digest, pool)
             jobs = {
                 pool.submit(_shard, folder / "shards" / name, [frames[i] for i in indices], indices, lenses, settings, digest): name
                 for name, indices in missing.items()
@@ -123,7 +123,7 @@ def _lens_name(frame: Frame) -> str:
     return f"{frame.action.name} camera {frame.camera.number}"
 
 
-def _lenses(frames: Sequence[Frame], undistort: str, folder: Path, pool: ProcessPoolExecutor) -> Lenses:
+def _lenses(frames: Sequence[Frame], undistort: str, folder: Path, digest: str, pool: ProcessPoolExecutor) -> Lenses:
     """Of each camera of each sequence, whether its photographs are to be undistorted. What `auto` has found is kept in
     `undistort.json`, so that a run that goes on need not look again."""
     shots = defaultdict[str, list[Frame]](list)
@@ -133,14 +133,14 @@ def _lenses(frames: Sequence[Frame], undistort: str, folder: Path, pool: Process
         return {name: undistort == "true" and bent(some[0].camera) for name, some in shots.items()}
     path = folder / "undistort.json"
     known = json.loads(path.read_text()) if path.is_file() else {}
-    jobs = {name: pool.submit(_decide, _spread(some)) for name, some in shots.items() if name not in known and bent(some[0].camera)}
+    found = known["cameras"] if known.get("plan") == digest else {}
+    jobs = {name: pool.submit(_decide, _spread(some)) for name, some in shots.items() if name not in found and bent(some[0].camera)}
     for name, job in tqdm(jobs.items(), desc="undistort=auto", unit="camera", disable=not jobs):
-        known[name] = job.result()
-        write_atomically(path, json.dumps(known, indent=1) + "\n")
-    for name in shots:
-        if name in known:
-            print(f"{name}: {told(known[name])}")
-    return {name: name in known and known[name]["undistort"] for name in shots}
+        found[name] = job.result()
+        write_atomically(path, json.dumps({"plan": digest, "cameras": found}, indent=1) + "\n")
+    for name in found:
+        print(f"{name}: {told(found[name])}")
+    return {name: name in found and found[name]["undistort"] for name in shots}
 
 
 def told(decision: dict[str, Any]) -> str:

@@ -108,9 +108,9 @@ def test_an_undistorted_photograph_is_that_of_the_pinhole(
     mesh = Oracle.of(truth.vertices[12], truth.faces)
     pinhole, _ = hi4d.photograph(truth, 12, 4, False, mesh.caster)
     as_it_is = read(source[0] / "pair28/dance28/images/4/000012.jpg", "RGB")
-    inside = (triplet.rgb > 0).any(axis=-1)
-    off, before = (np.abs(rgb.astype(int) - pinhole).mean(axis=-1)[inside] for rgb in (triplet.rgb, as_it_is))
-    assert inside.mean() > 0.95 and off.mean() < 2.5 < before.mean() / 2
+    smooth = lambda rgb: cv2.blur(rgb.astype(np.float32), (7, 7))  # what resampling does to edges is not asked here
+    off, before = (np.abs(smooth(rgb) - smooth(pinhole)).mean() for rgb in (triplet.rgb, as_it_is))
+    assert (triplet.rgb > 0).any(axis=-1).mean() > 0.95 and off < 1.0 and off < before / 3
 
 
 def test_a_lens_is_undone_at_every_pixel() -> None:
@@ -143,8 +143,8 @@ def test_the_same_command_again_does_nothing_and_makes_what_is_missing(
 
 
 def test_another_configuration_is_refused(made: tuple[Path, str, list[Triplet]], source: tuple[Path, dict[str, hi4d.Truth]]) -> None:
-    refused = run(source[0], made[0], "min_overlap=0.5")
-    assert refused.returncode == 2 and "min_overlap: 0.9 there, 0.5 now" in refused.stderr and "Traceback" not in refused.stderr
+    refused = run(source[0], made[0], "undistort=True")
+    assert refused.returncode == 2 and "undistort: auto there, true now" in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_verify_finds_nothing_wrong_and_finds_what_is(made: tuple[Path, str, list[Triplet]]) -> None:

@@ -125,17 +125,19 @@ def test_a_mesh_around_the_camera_is_seen_before_it_only(raster: Raster) -> None
     assert np.abs(labels.depth / depth - 1).max() < 1e-5
 
 
-def test_two_rasters_keep_their_meshes_apart(raster: Raster, pair: tuple[np.ndarray, ...]) -> None:
+def test_rasters_come_and_go_without_harm_to_each_other(raster: Raster, pair: tuple[np.ndarray, ...]) -> None:
     K, world_to_camera = camera(0.0)
     vertices, faces, ids = pair
     raster.load(vertices, faces, ids)
     before = raster.render(K, world_to_camera, HEIGHT, WIDTH)
-    other = Raster()  # not closed: that would end EGL for the first one too
-    other.load(vertices[:, [1, 0, 2]], faces[:, ::-1])
-    swapped = other.render(K, world_to_camera, HEIGHT, WIDTH)
-    after = raster.render(K, world_to_camera, HEIGHT, WIDTH)
+    with Raster() as other:
+        other.load(vertices[:, [1, 0, 2]], faces[:, ::-1])
+        swapped = other.render(K, world_to_camera, HEIGHT, WIDTH)
+        after = raster.render(K, world_to_camera, HEIGHT, WIDTH)
+    last = raster.render(K, world_to_camera, HEIGHT, WIDTH)
     assert not np.array_equal(swapped.depth, after.depth)
-    assert all(np.array_equal(a, b) for a, b in zip(vars(before).values(), vars(after).values(), strict=True))
+    for labels in (after, last):
+        assert all(np.array_equal(a, b) for a, b in zip(vars(before).values(), vars(labels).values(), strict=True))
 
 
 def test_blender_says_the_same_of_the_same_scene(raster: Raster, pair: tuple[np.ndarray, ...], blender: Any, tmp_path: Path) -> None:
