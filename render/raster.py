@@ -198,4 +198,5 @@ def _touching(outline: Array, view: View, faces: Array) -> Array:
     left, right, top, bottom = columns.min(axis=0), columns.max(axis=0) + 1, rows.min(axis=0), rows.max(axis=0) + 1
     sums = cv2.integral(outline)
     within = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return np.asarray((within > 0) | ~view.before[corners].all(axis=0))
+    crossing = False if view.before.all() else ~view.before[corners].all(axis=0)
+    return np.asarray((within > 0) | crossing)

@@ -158,7 +158,7 @@ def test_verify_finds_nothing_wrong_and_finds_what_is(made: tuple[Path, str, lis
     assert whole(replace(triplet, mask=triplet.mask * np.uint8(0))) == "nobody is in the frame"
 
 
-def test_what_cannot_be_used_is_named_counted_and_left_out(source: tuple[Path, dict[str, hi4d.Truth]], tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_named_counted_and_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "source"
     hi4d.write(folder, 28, "dance28", (1, 2, 3, 4, 5, 6, 7), cameras=(4,), distorted=False)
     home = folder / "pair28" / "dance28"
@@ -201,9 +201,7 @@ def test_what_cannot_be_used_is_named_counted_and_left_out(source: tuple[Path, d
         eye.look(kept[0], False)
 
 
-def test_without_the_meshs_segmentation_the_nearest_body_tells_whose_a_face_is(
-    source: tuple[Path, dict[str, hi4d.Truth]], tmp_path: Path
-) -> None:
+def test_without_the_meshs_segmentation_the_nearest_body_tells_whose_a_face_is(tmp_path: Path) -> None:
     folder = tmp_path / "source"
     truth = hi4d.write(folder, 28, "dance28", (3,), cameras=(4,), distorted=False)
     (frame,), _ = find(folder, [28], [4], 0.0)
