@@ -31,7 +31,12 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 def reject(triplet: Triplet) -> str | None:
     """Why a sample may not enter a dataset, or None when it may."""
-    return _record(triplet) or _composition(triplet) or _labels(triplet) or _photograph(triplet)
+    return _record(triplet) or _straight(triplet) or _composition(triplet) or _labels(triplet) or _photograph(triplet)
+
+
+def whole(triplet: Triplet) -> str | None:
+    """What is wrong with a sample that nobody drew, a photograph: of it only labels and a record that agree are demanded."""
+    return _record(triplet) or (_exact(_cut(triplet), triplet) if triplet.mask.any() else "nobody is in the frame")
 
 
 def _record(triplet: Triplet) -> str | None:
@@ -63,7 +68,12 @@ def _is_camera_matrix(K: Array, height: int, width: int) -> bool:
     if K.shape != (3, 3) or not np.isfinite(K).all():
         return False
     (fx, skew, cx), (zero, fy, cy), last = K
-    return bool(fx > 0 and fy > 0 and skew == zero == 0 and list(last) == [0, 0, 1] and 0 < cx < width and 0 < cy < height)
+    return bool(fx > 0 and fy > 0 and abs(skew) < fx and zero == 0 and list(last) == [0, 0, 1] and 0 < cx < width and 0 < cy < height)
+
+
+def _straight(triplet: Triplet) -> str | None:
+    """Photographs' cameras may have skew, Blender's have none."""
+    return "K is not of this picture" if triplet.K[0, 1] else None
 
 
 def _is_rigid(transform: Array) -> bool:
@@ -91,8 +101,13 @@ def _composition(triplet: Triplet) -> str | None:
 
 
 def _labels(triplet: Triplet) -> str | None:
-    """Depth and unit normals are there exactly on the mask."""
+    """Depth and normals are there, and those of a surface."""
     part = _cut(triplet)
+    return _exact(part, triplet) or _surface(part)
+
+
+def _exact(part: Triplet, triplet: Triplet) -> str | None:
+    """Depth and unit normals are there exactly on the mask; part: what shows people, of a sample."""
     inside = part.mask > 0
     if (
         np.count_nonzero(triplet.depth) > np.count_nonzero(inside)
@@ -108,7 +123,7 @@ def _labels(triplet: Triplet) -> str | None:
     squared = np.einsum("ijk,ijk->ij", normal, normal)
     if bits[0] != bits[1] or not np.abs(squared - inside).max() <= UNIT or squared[~inside].any():
         return "normals are not unit exactly on the mask"
-    return _surface(part)
+    return None
 
 
 def _surface(part: Triplet) -> str | None:
@@ -201,6 +216,7 @@ def _disagreement(part: Triplet, pixels: Array) -> Array:
     slopes = (steps * np.array([[1.0], [-1.0], [1.0], [-1.0]])).reshape(2, 2, -1) * np.diag(part.K)[:2, None, None]
     tells &= np.all(np.degrees(np.abs(np.diff(np.arctan(slopes), axis=1))) < BEND_DEG, axis=(0, 1))
     slope_x, slope_y = slopes.mean(axis=1)
+    slope_y = slope_y + part.K[0, 1] / part.K[0, 0] * slope_x  # a row further, skew moves the ray aside too
     rays = _rays(part, pixels)
     away = np.stack([slope_x, slope_y, 1 - rays[:, 0] * slope_x - rays[:, 1] * slope_y], axis=-1)  # the ray's own side
     gradient = -away / np.linalg.norm(away, axis=-1, keepdims=True) @ NORMAL_FROM_CAMERA

@@ -169,17 +169,23 @@ class Progress:
 
 
 def _open(plan: Plan, folder: Path) -> Dataset:
-    config, fingerprint = plan.config, plan.fingerprint()
-    dataset = Dataset(fingerprint, config.seed, config.count)
-    if (folder / DATASET_FILE).exists():
-        dataset = Dataset.load(folder)
-        there, names = dataset.configuration, sorted(set(dataset.configuration) | set(fingerprint))
-        changed = [f"{n}: {there.get(n)} there, {fingerprint.get(n)} now" for n in names if there.get(n) != fingerprint.get(n)]
-        if changed:
-            raise UserError(f"{folder / DATASET_FILE} was made with another configuration ({'; '.join(changed)}): give another out=")
+    config = plan.config
+    dataset = open_dataset(folder, plan.fingerprint(), config.seed, config.count)
     dataset.count = max(dataset.count, config.count)
     given = {"scans": config.scans, "hdris": config.hdris, "backdrops": config.backdrops}
     dataset.sources = {name: value and str(Path(value).resolve()) for name, value in given.items()}
+    return dataset
+
+
+def open_dataset(folder: Path, fingerprint: dict[str, Any], seed: int, count: int) -> Dataset:
+    """What `folder` lists, or a new list. Raises UserError when it was made with another configuration than `fingerprint`."""
+    if not (folder / DATASET_FILE).exists():
+        return Dataset(fingerprint, seed, count)
+    dataset = Dataset.load(folder)
+    there, names = dataset.configuration, sorted(set(dataset.configuration) | set(fingerprint))
+    changed = [f"{n}: {there.get(n)} there, {fingerprint.get(n)} now" for n in names if there.get(n) != fingerprint.get(n)]
+    if changed:
+        raise UserError(f"{folder / DATASET_FILE} was made with another configuration ({'; '.join(changed)}): give another out=")
     return dataset
 
 

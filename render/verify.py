@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from conf.command import UserError, command, key, required
 from datasets.triplet import MEMBERS, Dataset, decode, read_members, sha256
-from render.checks import reject
+from render.checks import reject, whole
 from render.progress import shard_name
 from render.spec import SceneSpec
 
@@ -43,6 +43,8 @@ def check_sample(name: str, members: Mapping[str, bytes]) -> str | None:
         triplet = decode(name, members)
     except ValueError as error:
         return str(error).removeprefix(f"sample {name}: ").splitlines()[0]
+    if "lighting" not in triplet.meta:
+        return whole(triplet)
     try:
         made = SceneSpec.from_meta(triplet.meta).key
         if made != name:

@@ -10,12 +10,21 @@ from scans.mesh import smooth_normals
 
 
 class Oracle:
-    """Depth, smooth normal and mask of a canonical GLB by ray casting, float64."""
+    """Depth, smooth normal and mask of a canonical GLB, or any mesh, by ray casting, float64."""
 
     def __init__(self, path: Path) -> None:
         mesh = trimesh.load_scene(path).to_mesh()
-        self.vertices = np.asarray(mesh.vertices) @ WORLD_FROM_GLTF[:3, :3].T
-        self.faces = np.asarray(mesh.faces)
+        self._take(np.asarray(mesh.vertices) @ WORLD_FROM_GLTF[:3, :3].T, np.asarray(mesh.faces))
+
+    @classmethod
+    def of(cls, vertices: Array, faces: Array) -> "Oracle":
+        """Of a mesh in memory, in the world's frame."""
+        oracle = cls.__new__(cls)
+        oracle._take(vertices, faces)
+        return oracle
+
+    def _take(self, vertices: Array, faces: Array) -> None:
+        self.vertices, self.faces = vertices, faces
         self.normals = smooth_normals(self.vertices, self.faces)
         self.caster = trimesh.ray.ray_pyembree.RayMeshIntersector(trimesh.Trimesh(self.vertices, self.faces, process=False))
 

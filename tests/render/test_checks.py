@@ -9,8 +9,10 @@ import pytest
 
 from datasets.conventions import camera_rays
 from datasets.triplet import Triplet
+from render import checks
 from render.checks import reject
 from render.lens import camera_matrix, viewing_rotation
+from tests.fixtures import analytic_sphere
 from tests.render.conftest import CENTRE
 from tests.render.spheres import sphere_frame, sphere_plan
 
@@ -196,3 +198,14 @@ def test_where_depth_steps_it_tells_no_normal() -> None:
 def test_minus_zero_outside_is_zero(good: Triplet) -> None:
     good.normal[good.mask == 0] = -0.0
     assert reject(good) is None
+
+
+def test_skew_is_part_of_a_camera() -> None:
+    """A sphere seen through a K with skew: its depth tells its own normals."""
+    K = np.array([[300.0, 60.0, 48.0], [0.0, 280.0, 64.0], [0.0, 0.0, 1.0]])
+    depth, normal, mask = analytic_sphere(K, np.array([0.05, -0.02, 2.0]), 0.3, 128, 96)
+    meta = {"K": K.tolist(), "width": 96, "height": 128, "world_to_camera": np.eye(4).tolist(), "subjects": [{}]}
+    rgb = np.zeros((128, 96, 3), np.uint8)
+    sample = Triplet("0", rgb, mask, mask * np.uint8(255), depth.astype(np.float32), normal.astype(np.float16), meta)
+    assert checks.whole(sample) is None
+    assert np.nanmedian(checks._disagreement(sample, np.flatnonzero(mask))) < 0.5

@@ -1,0 +1,1 @@
+"""Writers of tiny datasets in exactly the layouts that others publish."""
