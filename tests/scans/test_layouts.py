@@ -23,7 +23,6 @@ from tests.layouts import customhumans, renderpeople, sequences, thuman2, twok
 from tests.layouts.body import ABOVE, BELOW
 from tests.scans.figures import VERTICES, gap, load_canonical
 
-
 NOTHING = Options()
 
 
