@@ -10,7 +10,7 @@ from trimesh.caching import tracked_array
 from tests.layouts.body import BODY, encoded, quarters, turn, write_obj
 
 #: Where the figure's pelvis is in its own frame (+Y up, from the floor), and in SMPL-X's body at rest.
-PELVIS, REST = np.array([0.0, 0.94, 0.0]), np.array([0.0, -0.35, 0.01])
+PELVIS, REST = np.array([-0.19, 0.94, -0.04]), np.array([0.0, -0.35, 0.01])
 
 
 def write(folder: Path, numbers: list[int], fits: str | None = "smplx", seed: int = 0, protocol: int = 2) -> dict[str, dict]:
