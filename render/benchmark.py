@@ -5,10 +5,9 @@ repeat it and no other draw moves it. **Version 1 is frozen**: whatever changes 
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +61,10 @@ class THuman2(Plan):
         record = self.numbered.get(index // len(FRAMINGS))
         return [record] if record else []
 
+    def frames(self) -> int:
+        """How many frames there are."""
+        return len(FRAMINGS) * len(self.numbered)
+
     def turns(self) -> Sequence[int]:
         """The numbers of the scans."""
         return sorted(self.numbered)
@@ -105,11 +108,8 @@ class THuman2(Plan):
         return lines
 
     def benchmark(self) -> dict[str, Any]:
-        """As `dataset.json` records it. cameras: a digest that two groups with the same scans share."""
-        cameras = [[r.id, *(asdict(self.spec(3 * int(r.id) + f).camera) for f in range(3))] for r in self.records]
-        rounded = json.loads(json.dumps(cameras), parse_float=lambda text: round(float(text), 6))
-        digest = hashlib.sha256(json.dumps(rounded).encode()).hexdigest()[:16]
-        made = {"name": NAME, "version": VERSION, "seed": SEED, "standard": self._standard(), "cameras": digest}
+        """As `dataset.json` records it. people: a digest of sizes and heads; groups that share it have the same cameras."""
+        made = {"name": NAME, "version": VERSION, "seed": SEED, "standard": self._standard(), "people": self.people_digest()}
         return {**made, "missing": self.missing(), "unfitted": self._unfitted()}
 
     def fingerprint(self) -> dict[str, Any]:

@@ -184,8 +184,8 @@ def main(config: EstimateConfig) -> None:
     if not dataset.samples:
         raise UserError(f"none of the {config.frames} frames could be made, as said above: nothing can be told")
     frames = [Frame(*values) for log in logs for values in log["frames"]]
-    config = replace(config, count=len(plan.turns()) * plan.config.frames_per_scan if config.count == 0 else config.count)
-    print(told(measured(frames, begun, plan.config.frames_per_scan, dataset), config, logs[0]["device"]))
+    found = measured(frames, begun, plan.config.frames_per_scan, dataset)
+    print(told(found, replace(config, count=plan.frames(), shard_size=plan.config.shard_size), logs[0]["device"]))
 
 
 if __name__ == "__main__":

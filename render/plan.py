@@ -135,6 +135,10 @@ class Plan:
         curve = CURVES[_choose(rng, [ranges.standard, ranges.filmic, ranges.agx])]
         return Development(_uniform(rng, ranges.exposure_ev), _log_uniform(rng, ranges.white_balance_k), curve)
 
+    def frames(self) -> int:
+        """How many frames there are."""
+        return self.config.count
+
     def turns(self) -> Sequence[int]:
         """The numbers of the turns that have frames."""
         return range(math.ceil(self.config.count / self.config.frames_per_scan))

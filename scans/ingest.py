@@ -98,7 +98,10 @@ def ingest(
     for scan in tqdm(scans, desc="ingest", unit="scan", disable=None):
         source_name = str(scan.file)
         record = known.get(source_name)
-        id = record.id if record else scan.id or _id(scan.file, root, {other.id for other in known.values()})
+        id = scan.id or (record.id if record else _id(scan.file, root, {other.id for other in known.values()}))
+        if record and record.id != id:  # another layout named it
+            (out / record.path).unlink(missing_ok=True)
+            record = None
         try:
             stated = _stated(scan, options, layout, licence)
             if record is None or record.attributes.get("options") != stated or not _unchanged(record, out):

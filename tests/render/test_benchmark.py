@@ -147,9 +147,9 @@ def test_missing_and_unfitted_scans_are_said_and_recorded() -> None:
     told = there.benchmark()
     assert (told["name"], told["version"], told["seed"]) == ("thuman2", 1, 2024)
     assert told["missing"] == ["0012", "0077", "0500"] and told["unfitted"] == ["0005"]
-    assert told["cameras"] == THuman2(config, there.records[::-1], SKIES, []).benchmark()["cameras"]
+    assert told["people"] == THuman2(config, there.records[::-1], SKIES, []).benchmark()["people"]
     moved = [dataclasses.replace(one, head=(0.01, 0.0, 1.57)) for one in there.records]
-    assert told["cameras"] != THuman2(config, moved, SKIES, []).benchmark()["cameras"]
+    assert told["people"] != THuman2(config, moved, SKIES, []).benchmark()["people"]
 
 
 def test_other_peoples_scans_are_no_benchmark() -> None:
@@ -231,6 +231,7 @@ def test_the_set_is_verified_gone_on_with_and_replayed(folder: Path, tmp_path: P
     assert shard.read_bytes() == before
     again = run("render.replay", f"data={folder / 'two'}", "index=1576", f"out={tmp_path}")
     assert again.returncode == 0 and "bit-equal" in again.stdout, again.stdout + again.stderr
+    assert run("render.report", f"data={folder / 'two'}").returncode == 0
     absent = run("render.replay", f"data={folder / 'two'}", "index=6", f"out={tmp_path}")
     assert absent.returncode == 2 and "its scan was missing" in absent.stderr
 
