@@ -196,9 +196,8 @@ def notices(dataset: Dataset, found: Survey) -> list[str]:
     absent = len(missing_frames(dataset.benchmark))
     unmade = dataset.count - dataset.samples - given_up.total() - skipped.total() - absent
     if absent:
-        lines.append(
-            f"{absent:,} frames of {dataset.benchmark['name']} are of scans that are missing: {', '.join(dataset.benchmark['missing'][:8])} ..."
-        )
+        scans = len(dataset.benchmark["missing"])
+        lines.append(f"{scans:,} scans of {dataset.benchmark['name']} were missing, and with them {absent:,} frames.")
     if unmade > 0:
         lines.append(f"{unmade:,} of {dataset.count:,} triplets are not rendered yet. The same render command finishes the set.")
     if given_up or skipped:
