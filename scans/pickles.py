@@ -4,6 +4,7 @@ A pickle names functions and calls them. Only the few below are found here, so a
 """
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,17 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _dtype(kind: str, *flags: Any) -> np.dtype[Any]:
+    """Numbers and texts; no pointers, which a file could forge."""
+    if not re.fullmatch(r"[<>=|]?[?biufcSU]\d*", str(kind)):
+        raise pickle.UnpicklingError(f"holds an array of {kind!r}")
+    return np.dtype(kind, *flags)
+
+
 #: (module, name) -> what it stands for here. numpy 2 writes `numpy._core` for `numpy.core`.
 ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "dtype"): _dtype,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): vars(multiarray)["_reconstruct"] for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): vars(multiarray)["scalar"] for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): vars(numeric)["_frombuffer"] for core in ("core", "_core")},

@@ -3,7 +3,7 @@
 import json
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+import scans.ingest
 from conf.command import UserError
 from datasets.conventions import WORLD_FROM_GLTF
 from scans import catalogue, glb
@@ -25,6 +26,14 @@ from tests.scans.figures import VERTICES, gap, load_canonical
 
 NOTHING = Options()
 HEAD = (-0.19, 0.04, 1.6)  # of the figure's box, 1.45 to 1.75 m high
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_previews() -> Iterator[None]:
+    """They take most of the time, and `test_ingest` has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scans.ingest, "save_strip", lambda *_: None)
+        yield
 
 
 def bring(source: Path, out: Path, layout: str, options: Options = NOTHING, **keys: int) -> tuple[dict[str, ScanRecord], dict[str, str]]:
