@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tests.layouts.body import BODY, quarters, turn
+from tests.layouts.body import BODY, FACES, UV, quarters, turn
 from tests.layouts.thuman2 import PELVIS, REST
-from tests.scans.figures import FACES, UV
 
 
 def write(take: Path, frames: int, meshes: str = "Meshes_pkl", fits: bool = True, seed: int = 0) -> None:

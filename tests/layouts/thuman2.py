@@ -7,10 +7,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from trimesh.caching import tracked_array
 
-from tests.layouts.body import BODY, encoded, quarters, turn, write_obj
+from tests.layouts.body import BODY, FILE_FROM_CANONICAL, HEAD, encoded, quarters, turn, write_obj
 
-#: Where the figure's pelvis is in its own frame (+Y up, from the floor), and in SMPL-X's body at rest.
-PELVIS, REST = np.array([-0.19, 0.94, -0.04]), np.array([0.0, -0.35, 0.01])
+#: Where the figure's pelvis is in its own frame (+Y up, from the floor), a mean body's way below its head, and in SMPL-X's body at rest.
+PELVIS, REST = FILE_FROM_CANONICAL @ HEAD - np.array([0, 0.7, 0]), np.array([0.0, -0.35, 0.01])
 
 
 def write(folder: Path, numbers: list[int], fits: str | None = "smplx", seed: int = 0, protocol: int = 2) -> dict[str, dict]:

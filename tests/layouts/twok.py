@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from tests.layouts.body import ABOVE, BELOW, BODY
-from tests.scans.figures import FACES, UV
+from tests.layouts.body import ABOVE, BELOW, BODY, FACES, UV
 
 
 def write(folder: Path, ids: dict[str, str]) -> None:

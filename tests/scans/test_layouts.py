@@ -21,11 +21,10 @@ from scans.ingest import ingest
 from scans.layouts import LAYOUTS, smplx
 from scans.mesh import Refused
 from tests.layouts import customhumans, renderpeople, sequences, thuman2, twok
-from tests.layouts.body import ABOVE, BELOW
-from tests.scans.figures import VERTICES, gap, load_canonical
+from tests.layouts.body import ABOVE, BELOW, CANONICAL, HEAD
+from tests.scans.figures import gap, load_canonical
 
 NOTHING = Options()
-HEAD = (-0.19, 0.04, 1.6)  # of the figure's box, 1.45 to 1.75 m high
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +82,7 @@ def test_every_layout_has_its_test() -> None:
 def test_everybody_stands_in_metres_upright_and_facing_the_camera(brought: tuple[str, Path, dict[str, ScanRecord]]) -> None:
     _, out, records = brought
     for record in records.values():
-        assert gap(load_canonical(out / record.path).vertices, VERTICES) < 1e-4, record.id
+        assert gap(load_canonical(out / record.path).vertices, CANONICAL) < 1e-4, record.id
         assert record.height_m == pytest.approx(1.75, abs=1e-4)
         assert np.linalg.norm(np.array(record.head) - HEAD) < 0.05
 
