@@ -271,10 +271,13 @@ def test_a_damaged_frame_is_refused_by_name(tmp_path: Path) -> None:
     assert "not a picture (H, W, 3) of bytes" in refused["00122/Outer/Take9/Meshes_pkl/mesh-f00012.pkl"]
 
 
-@pytest.mark.parametrize("layout", [name for name in WRITERS if name != "thuman2"])
+@pytest.mark.parametrize("layout", [name for name in WRITERS if name != "customhumans"])
 def test_the_wrong_layout_is_told_in_one_line(tmp_path: Path, layout: str) -> None:
-    thuman2.write(tmp_path / "in", [1])
-    with pytest.raises(UserError, match=rf"holds no .*, as layout={layout} has it; it holds .*1 \.obj.*: give another layout="):
+    customhumans.write(tmp_path / "in", {"0003": "f00101"})
+    complaint = (
+        rf"holds no .*, as layout={layout} has it; it holds 2 \.obj, 1 \.mtl, 1 \.png \(as 0003/mesh-f00101\.mtl\): give another layout="
+    )
+    with pytest.raises(UserError, match=complaint):
         bring(tmp_path / "in", tmp_path / "out", layout)
 
 
