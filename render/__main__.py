@@ -7,10 +7,14 @@ from pathlib import Path
 from conf.command import UserError, command
 from datasets.triplet import Dataset
 from render import assets, run
+from render.benchmark import THuman2
 from render.config import RenderConfig, check
 from render.plan import Plan
 from scans import catalogue
 from scans.catalogue import ScanRecord
+
+#: What `plan=` may be.
+PLANS: dict[str, type[Plan]] = {"drawn": Plan, "thuman2": THuman2}
 
 
 def people(config: RenderConfig) -> list[ScanRecord]:
@@ -32,10 +36,16 @@ def people(config: RenderConfig) -> list[ScanRecord]:
 def prepare(config: RenderConfig) -> tuple[Plan, tuple[dict[str, Path], ...]]:
     """The plan of a configuration, and its scans, environments and photographs: name -> file. Raises UserError when it has none."""
     check(config)
+    if config.plan not in PLANS:
+        raise UserError(f"plan={config.plan}: choose one of {', '.join(PLANS)}")
+    kind = PLANS[config.plan]
+    config = kind.settled(config)
     records = people(config)
     environments = assets.environments(config.hdris, config.split)
     photographs = assets.photographs(config.backdrops)
-    plan = Plan(config, records, list(environments), list(photographs))
+    plan = kind(config, records, list(environments), list(photographs))
+    for line in plan.notes():
+        print(line)
     scans = {record.id: (Path(config.scans) / record.path).resolve() for record in records}
     return plan, (scans, environments, photographs)
 

@@ -83,7 +83,8 @@ class RenderConfig:
 
     scans: str = required("folder of a catalogue, from `python -m scans.people` or `python -m scans.ingest`")
     out: str = required("folder of the dataset to write")
-    count: int = required("how many triplets, in all")
+    count: int = key(0, "how many triplets, in all; required, but implied by plan=thuman2")
+    plan: str = key("drawn", "drawn: frames from the ranges below; thuman2: the fixed set of the THuman2.0 benchmark, of all its scans")
     seed: int = key(0, "seed of the plan: frame i depends on (seed, i) alone")
     height: int = key(1024, "height of a picture, pixels")
     width: int = key(768, "width of a picture, pixels")
@@ -116,7 +117,9 @@ def check(config: RenderConfig) -> None:
     for name, allowed in CHOICES.items():
         if getattr(config, name) not in allowed:
             raise UserError(f"{name}={getattr(config, name)}: choose one of {', '.join(allowed)}")
-    for name in ("count", "height", "width", "samples", "frames_per_scan", "shard_size"):
+    if config.count < 0:
+        raise UserError(f"count={config.count}: must be at least 1")
+    for name in ("height", "width", "samples", "frames_per_scan", "shard_size"):
         if getattr(config, name) < 1:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
     if config.workers < 0:

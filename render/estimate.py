@@ -42,18 +42,18 @@ class Trial(Plan):
     def __init__(self, whole: Plan, frames: int) -> None:
         config, size = whole.config, whole.config.frames_per_scan
         length = min(TURN, size, config.count)
-        there = math.ceil(config.count / size)
-        number = min(math.ceil(frames / length), there)
+        there = whole.turns()
+        number = min(math.ceil(frames / length), len(there))
         super().__init__(
             replace(config, count=number * length, shard_size=length, shards=None), whole.records, whole.environments, whole.photographs
         )
         self.whole, self.length = whole, length
-        self.turns = [place * there // number for place in range(number)]
+        self.picked = [there[place * len(there) // number] for place in range(number)]
 
     def original(self, index: int) -> int:
         """The index in the whole plan of this plan's frame."""
         turn, within = divmod(index, self.length)
-        return self.turns[turn] * self.whole.config.frames_per_scan + within
+        return self.picked[turn] * self.whole.config.frames_per_scan + within
 
     def people(self, index: int) -> list[ScanRecord]:
         """As the whole plan has it."""
@@ -184,7 +184,8 @@ def main(config: EstimateConfig) -> None:
     if not dataset.samples:
         raise UserError(f"none of the {config.frames} frames could be made, as said above: nothing can be told")
     frames = [Frame(*values) for log in logs for values in log["frames"]]
-    print(told(measured(frames, begun, config.frames_per_scan, dataset), config, logs[0]["device"]))
+    found = measured(frames, begun, plan.config.frames_per_scan, dataset)
+    print(told(found, replace(config, count=plan.frames(), shard_size=plan.config.shard_size), logs[0]["device"]))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,19 @@ environment, which is what is slow to load; each round of turns goes through all
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from conf.command import UserError
 from datasets.conventions import Array
 from render.config import CURVES, FRAMINGS, RenderConfig
 from render.group import arrange
 from render.lens import Region, camera_matrix, place, region, viewing_rotation
 from render.spec import Backdrop, Camera, Development, Lamp, Lighting, Matrix, SceneSpec, Subject, Triple
 from scans.catalogue import ScanRecord
+from scans.joints import joints
 
 #: Keys that spread a run but do not change a frame.
 UNPLANNED = {"scans", "out", "count", "workers", "shards", "ray_address", "hdris", "backdrops"}
@@ -27,6 +29,13 @@ MINIMUM_CAMERA_HEIGHT_M = 0.1
 
 class Plan:
     """The frames of one configuration over one catalogue. Cheap to make, picklable, the same everywhere."""
+
+    @classmethod
+    def settled(cls, config: RenderConfig) -> RenderConfig:
+        """The configuration with what this plan implies. Raises UserError where a key is missing."""
+        if config.count == 0:
+            raise UserError("missing key 'count': give count=...; see `python -m render --help`")
+        return config
 
     def __init__(self, config: RenderConfig, records: list[ScanRecord], environments: list[str], photographs: list[str]) -> None:
         """records, environments and photographs in any order: they are sorted here, so that listings cannot reorder a plan."""
@@ -59,7 +68,7 @@ class Plan:
             index=index,
             attempt=attempt,
             seed=self.config.seed,
-            subjects=tuple(Subject(r.id, r.subject, _matrix(place)) for r, place in zip(people, standing, strict=True)),
+            subjects=tuple(subject(record, place) for record, place in zip(people, standing, strict=True)),
             framing=framing,
             camera=camera,
             lighting=lighting,
@@ -81,32 +90,8 @@ class Plan:
         roll = ranges.roll_deg * float(np.clip(rng.standard_normal(), -3, 3))
         fill, shift = _uniform(rng, ranges.fill), rng.uniform(-1, 1, 2) * ranges.off_centre
         sharp, f_number = rng.random() >= ranges.blur, _log_uniform(rng, ranges.f_number)
-        target = _framed(people, standing, framing)
-        K = camera_matrix(lens_mm, *size)
-
-        def stand(elevation: float) -> Array:
-            rotation = viewing_rotation(*(math.radians(angle) for angle in (orbit, elevation, roll)))
-            return place(K, rotation, target, size, fill, shift, ranges.minimum_distance_m)
-
-        transform = stand(elevation)
-        if _position(transform)[2] < MINIMUM_CAMERA_HEIGHT_M:  # below the floor: look from the horizon instead
-            elevation = 0.0
-            transform = stand(elevation)
-        focus_m = float(transform[2] @ [*people[0].head, 1.0])
-        distance_m = float(np.linalg.norm(_position(transform) - target.centre))
-        return Camera(
-            _matrix(K),
-            _matrix(transform),
-            self.config.width,
-            self.config.height,
-            lens_mm,
-            orbit_deg=orbit,
-            elevation_deg=elevation,
-            roll_deg=roll,
-            distance_m=distance_m,
-            focus_m=focus_m,
-            f_number=None if sharp else f_number,
-        )
+        target, look = _framed(people, standing, framing), Look(lens_mm, orbit, elevation, roll, fill, shift, ranges.minimum_distance_m)
+        return aimed(look, target, size, focus=people[0].head, f_number=None if sharp else f_number)
 
     def _lighting(self, rng: np.random.Generator, index: int) -> Lighting:
         environment = self.environments[self._turn(index, 2).integers(len(self.environments))]
@@ -150,17 +135,87 @@ class Plan:
         curve = CURVES[_choose(rng, [ranges.standard, ranges.filmic, ranges.agx])]
         return Development(_uniform(rng, ranges.exposure_ev), _log_uniform(rng, ranges.white_balance_k), curve)
 
+    def frames(self) -> int:
+        """How many frames there are."""
+        return self.config.count
+
+    def turns(self) -> Sequence[int]:
+        """The numbers of the turns that have frames."""
+        return range(math.ceil(self.config.count / self.config.frames_per_scan))
+
+    def planned(self, indices: range) -> Sequence[int]:
+        """Those of some indices that there are frames for: all."""
+        return indices
+
+    def notes(self) -> list[str]:
+        """What a user should know before the run: nothing."""
+        return []
+
+    def benchmark(self) -> dict[str, Any]:
+        """Which benchmark's set this is, as `dataset.json` records it: none."""
+        return {}
+
+    def people_digest(self) -> str:
+        """How many scans there are, and a digest of all that frames take from their records."""
+        people = "\n".join(f"{r.id} {r.vertices} {r.faces} {r.bounds} {joints(r)} {r.head_radius}" for r in self.records)
+        return f"{len(self.records)} scans, {hashlib.sha256(people.encode()).hexdigest()[:16]}"
+
     def fingerprint(self) -> dict[str, Any]:
         """What must be equal for two runs to belong to one dataset; stored in `dataset.json` and compared there."""
         keys = {name: value for name, value in asdict(self.config).items() if name not in UNPLANNED}
-        people = "\n".join(f"{r.id} {r.vertices} {r.faces} {r.bounds} {r.head} {r.head_radius}" for r in self.records)
-        digest = hashlib.sha256(people.encode()).hexdigest()[:16]
         return {
             **keys,
-            "people": f"{len(self.records)} scans, {digest}",
+            "people": self.people_digest(),
             "environments": self.environments,
             "photographs": self.photographs,
         }
+
+
+@dataclass(frozen=True)
+class Look:
+    """A camera as it is drawn: focal length, mm; azimuth, elevation and roll, degrees; `fill`, `shift` and `nearest` of `lens.place`."""
+
+    lens_mm: float
+    orbit_deg: float
+    elevation_deg: float
+    roll_deg: float
+    fill: float
+    shift: Array
+    nearest: float
+
+
+def aimed(look: Look, target: Region, size: tuple[int, int], focus: Triple, f_number: float | None) -> Camera:
+    """The camera that frames a region so; from the horizon where it would stand below the floor. size: height, width in pixels;
+    focus: the point (x, y, z) that is sharp."""
+    K = camera_matrix(look.lens_mm, *size)
+
+    def stand(elevation: float) -> Array:
+        rotation = viewing_rotation(*(math.radians(angle) for angle in (look.orbit_deg, elevation, look.roll_deg)))
+        return place(K, rotation, target, size, look.fill, look.shift, look.nearest)
+
+    elevation = look.elevation_deg
+    transform = stand(elevation)
+    if _position(transform)[2] < MINIMUM_CAMERA_HEIGHT_M:
+        elevation = 0.0
+        transform = stand(elevation)
+    return Camera(
+        _matrix(K),
+        _matrix(transform),
+        width=size[1],
+        height=size[0],
+        lens_mm=look.lens_mm,
+        orbit_deg=look.orbit_deg,
+        elevation_deg=elevation,
+        roll_deg=look.roll_deg,
+        distance_m=float(np.linalg.norm(_position(transform) - target.centre)),
+        focus_m=float(transform[2] @ [*focus, 1.0]),
+        f_number=f_number,
+    )
+
+
+def subject(record: ScanRecord, world_from_scan: Array) -> Subject:
+    """A scan where it stands."""
+    return Subject(record.id, record.subject, _matrix(world_from_scan), joints(record), record.head_radius)
 
 
 def _framed(people: list[ScanRecord], standing: list[Array], framing: str) -> Region:

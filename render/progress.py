@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -73,7 +74,7 @@ class Progress:
         self._next_save = 0.0
         self._collect()
 
-    def begin(self) -> dict[str, range]:
+    def begin(self) -> dict[str, Sequence[int]]:
         """Shard name -> indices of all that is missing. From now on what lies there in its place counts no more."""
         todo = self.missing()
         for name in todo:
@@ -81,16 +82,17 @@ class Progress:
         self.finish()
         return todo
 
-    def wanted(self) -> dict[str, range]:
+    def wanted(self) -> dict[str, Sequence[int]]:
         """Shard name -> indices of all that this run is about."""
         size = self.plan.config.shard_size
-        return {shard_name(n): range(n * size, min((n + 1) * size, self.dataset.count)) for n in self.numbers}
+        shards = {shard_name(n): self.plan.planned(range(n * size, min((n + 1) * size, self.dataset.count))) for n in self.numbers}
+        return {name: indices for name, indices in shards.items() if indices}
 
-    def missing(self) -> dict[str, range]:
+    def missing(self) -> dict[str, Sequence[int]]:
         """Those of the wanted shards that are not whole: unlisted, shorter than wanted, or without people who are in quarantine no
         more."""
 
-        def whole(entry: dict[str, Any] | None, indices: range) -> bool:
+        def whole(entry: dict[str, Any] | None, indices: Sequence[int]) -> bool:
             return entry is not None and _frames(entry) >= len(indices) and self.quarantined.keys() >= entry["skipped"].keys()
 
         return {name: indices for name, indices in self.wanted().items() if not whole(self.dataset.shards.get(name), indices)}
@@ -171,7 +173,7 @@ class Progress:
 def _open(plan: Plan, folder: Path) -> Dataset:
     config = plan.config
     dataset = open_dataset(folder, plan.fingerprint(), config.seed, config.count)
-    dataset.count = max(dataset.count, config.count)
+    dataset.count, dataset.benchmark = max(dataset.count, config.count), plan.benchmark()
     given = {"scans": config.scans, "hdris": config.hdris, "backdrops": config.backdrops}
     dataset.sources = {name: value and str(Path(value).resolve()) for name, value in given.items()}
     return dataset

@@ -11,6 +11,7 @@ import numpy as np
 from conf.command import UserError, command, key, required
 from datasets.triplet import Dataset, Triplet, decode, encode, read_members, temporary
 from render import assets
+from render.benchmark import missing_frames
 from render.config import RenderConfig
 from render.plan import Plan
 from render.progress import shard_name
@@ -39,6 +40,10 @@ def stored_sample(folder: Path, dataset: Dataset, index: int) -> Triplet:
     """Sample `index` of a dataset. Raises UserError, saying why, when the dataset does not hold it."""
     if not 0 <= index < dataset.count:
         raise UserError(f"index={index}: {folder} has the frames 0 to {dataset.count - 1}: give one of them")
+    if index in missing_frames(dataset.benchmark):
+        raise UserError(
+            f"index={index}: its scan was missing when {folder} was made (benchmark, missing in dataset.json): give another one"
+        )
     name, wanted = shard_name(index // dataset.configuration["shard_size"]), f"{index:09d}"
     entry, path = dataset.shards.get(name), folder / "shards" / name
     if entry is None or not path.is_file():

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from conf.command import UserError, command, key, required
 from datasets.conventions import Array, normal_to_rgb
 from datasets.triplet import MEMBERS, Dataset, Triplet, decode, write_atomically
+from render.benchmark import missing_frames
 from render.charts import MEASURED, ROWS_SHOWN, Bars, Chart, Histogram, sections, values
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -192,7 +193,11 @@ def facts(dataset: Dataset, found: Survey) -> dict[str, str]:
 def notices(dataset: Dataset, found: Survey) -> list[str]:
     """What the reader must know first: what is not rendered yet, and what is damaged."""
     lines, given_up, skipped = [], left_out(dataset, "given_up"), left_out(dataset, "skipped")
-    unmade = dataset.count - dataset.samples - given_up.total() - skipped.total()
+    absent = len(missing_frames(dataset.benchmark))
+    unmade = dataset.count - dataset.samples - given_up.total() - skipped.total() - absent
+    if absent:
+        scans = len(dataset.benchmark["missing"])
+        lines.append(f"{scans:,} scans of {dataset.benchmark['name']} were missing, and with them {absent:,} frames.")
     if unmade > 0:
         lines.append(f"{unmade:,} of {dataset.count:,} triplets are not rendered yet. The same render command finishes the set.")
     if given_up or skipped:

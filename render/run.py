@@ -3,6 +3,7 @@
 import math
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Job:
     """A shard that is being made."""
 
     name: str
-    indices: range
+    indices: Sequence[int]
     index: int = -1  # the frame in hand; -1: none yet
     samples: int = 0  # made so far
     done: int = 0  # frames dealt with so far
@@ -78,7 +79,7 @@ class Run:
         self,
         plan: Plan,
         progress: Progress,
-        todo: dict[str, range],
+        todo: dict[str, Sequence[int]],
         files: tuple[dict[str, Path], ...],
         worker: type[Worker],
         bar: Any,
@@ -145,7 +146,7 @@ class Run:
         if isinstance(said, tuple):
             assert place.job
             index, samples = said
-            self._advance(place, place.job, samples, index - place.job.indices.start)
+            self._advance(place, place.job, samples, place.job.indices.index(index))
             place.job.index = index
             return
         del self.running[source]

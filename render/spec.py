@@ -10,11 +10,17 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Subject:
-    """One person in the scene: scan id, whose scan it is, and its 4x4 placement (canonical scan -> world)."""
+    """One person in the scene: scan id, whose scan it is, and its 4x4 placement (canonical scan -> world).
+
+    joints: what is known of the body (`scans/joints.py`), name -> (x, y, z) in metres, in the scan's canonical frame; at least
+    `head`, its centre. head_radius: half the head's height, metres.
+    """
 
     scan: str
     subject: str
     world_from_scan: Matrix
+    joints: dict[str, Triple]
+    head_radius: float
 
 
 @dataclass(frozen=True)
@@ -144,4 +150,6 @@ class SceneSpec:
 
 
 def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(item) for name, item in value.items()}
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from conf.command import UserError, command, key, required
 from datasets.triplet import MEMBERS, Dataset, decode, read_members, sha256
+from render.benchmark import missing_frames
 from render.checks import reject, whole
 from render.progress import shard_name
 from render.spec import SceneSpec
@@ -95,10 +96,16 @@ def planned_keys(dataset: Dataset) -> dict[str, list[str] | None]:
     if size is None:
         return dict.fromkeys(dataset.shards)
     planned: dict[str, list[str] | None] = {}
+    lacking = missing_frames(dataset.benchmark)
     for number, first in enumerate(range(0, dataset.count, size)):
         entry = dataset.shards.get(shard_name(number), {})
-        out = {*map(int, entry.get("given_up", {})), *(index for indices in entry.get("skipped", {}).values() for index in indices)}
-        planned[shard_name(number)] = [f"{i:09d}" for i in range(first, min(first + size, dataset.count)) if i not in out]
+        out = lacking | {
+            *map(int, entry.get("given_up", {})),
+            *(index for indices in entry.get("skipped", {}).values() for index in indices),
+        }
+        indices = range(first, min(first + size, dataset.count))
+        if not lacking.issuperset(indices):
+            planned[shard_name(number)] = [f"{i:09d}" for i in indices if i not in out]
     return planned
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Worker:
         return self.blender.device or "the CPU"
 
     def shard(
-        self, path: Path, indices: range, quarantined: dict[str, list[str]], digest: str
+        self, path: Path, indices: Sequence[int], quarantined: dict[str, list[str]], digest: str
     ) -> Iterator[tuple[int, int] | dict[str, Any]]:
         """Render `indices` into a shard, but for those that show a quarantined group (name -> scan ids).
 

@@ -16,6 +16,7 @@ from scans.studio import Studio
 AXES = {sign + axis: np.eye(3)["xyz".index(axis)] * (-1 if sign else 1) for sign in ("", "-") for axis in "xyz"}
 UPS = ("y", "z", "-y", "-z")
 FACINGS = ("+z", "-z", "+x", "-x", "+y", "-y")
+Triple = tuple[float, float, float]
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 #: Heights of people, whole or in part, that make a unit plausible, metres.
 PLAUSIBLE = (0.2, 2.5)
@@ -31,12 +32,32 @@ SNAP = 15.0
 
 @dataclass(frozen=True)
 class Options:
-    """What the user states, in the file's own axes; 'auto' and None ask for an estimate."""
+    """What is stated of a scan, in the file's own axes; 'auto' and None ask for an estimate.
+
+    The first four are keys of the user's. A body model's fit tells the rest: metres per unit of the file, where the body
+    faces (any vector), and where the middle of its head is, to some centimetres.
+    """
 
     units: str = "auto"
     up: str = "auto"
     facing: str = "auto"
     height_m: float | None = None
+    metres: float | None = None
+    forward: Triple | None = None
+    head: Triple | None = None
+
+    def over(self, layout: "Options") -> "Options":
+        """What the user states, and on all else the layout's word. A height is for scans whose size no fit tells."""
+        sized = self.units != "auto"
+        return Options(
+            units=self.units if sized else layout.units,
+            up=self.up if self.up != "auto" else layout.up,
+            facing=self.facing if self.facing != "auto" else layout.facing,
+            height_m=self.height_m if layout.metres is None or sized else None,
+            metres=None if sized else layout.metres,
+            forward=layout.forward if self.facing == "auto" else None,
+            head=layout.head if (self.units, self.up, self.facing) == ("auto",) * 3 else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,8 @@ class Placement:
 
 def place(mesh: Mesh, options: Options, detector: Detector | None = haar) -> Placement:
     """Where the scan goes; without a detector no face is looked for. Raises Refused when the size is impossible."""
-    up, face, up_how = _up(mesh, options, detector)
+    fitted = _fitted(mesh, options)
+    up, face, up_how = (options.up, fitted, f"{options.up} (stated)") if fitted else _up(mesh, options, detector)
     facing, facing_how = _facing(mesh, options, AXES[up], face)
     rotation = np.stack([np.cross(AXES[up], facing), -facing, AXES[up]])
     vertices = mesh.vertices @ rotation.T
@@ -66,11 +88,43 @@ def place(mesh: Mesh, options: Options, detector: Detector | None = haar) -> Pla
     matrix[:3, :3] = scale * rotation
     matrix[:3, 3] = [-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]]
     head, radius = _head(vertices * scale + matrix[:3, 3], face, matrix, scale)
-    found = {"units": units_how, "up": up_how, "facing": facing_how, "head": "face" if face else "top of the scan"}
+    head_how = "fit" if fitted else "face" if face else "top of the scan"
+    found = {"units": units_how, "up": up_how, "facing": facing_how, "head": head_how}
     issues = [f"{name} {how}" for name, how in found.items() if "assumed" in how]
+    issues += ["the fit's head is not on the scan: look at the preview"] if options.head and not fitted else []
     if face is not None:
         issues += _doubts(options, face, facing, height, scale)
     return Placement(matrix, head, radius, found, issues)
+
+
+def _fitted(mesh: Mesh, options: Options) -> Face | None:
+    """The face where a fit says that the head is, moved onto the scan; None without a fit, or with nothing of the scan there.
+
+    No detector has a say, whose pictures depend on the graphics driver: with a fit, a scan is placed alike everywhere.
+    """
+    if options.head is None or options.metres is None or options.forward is None:
+        return None
+    up, vertices, width = AXES[options.up], mesh.vertices, BOX_WIDTH_M / options.metres
+    centre = np.array(options.head)
+    for _ in range(2):  # from a mean body's head to this one's: each step halves what it lies too high or too low
+        away = vertices - centre
+        height = away @ up
+        across = np.linalg.norm(away - height[:, None] * up, axis=1)
+        near = vertices[(height > -0.7 * width) & (height < 1.2 * width) & (across < 0.8 * width)]
+        if len(near) == 0:
+            return None
+        centre = (near.min(axis=0) + near.max(axis=0)) / 2
+    forward = _level(np.array(options.forward), up)
+    return Face(forward, centre + 0.5 * width * forward, width, score=0.0, views=0)
+
+
+def _level(direction: Array, up: Array) -> Array:
+    """The horizontal unit vector that a direction points along. Raises Refused when it points straight up or down."""
+    level: Array = direction - (direction @ up) * up
+    length = float(np.linalg.norm(level))
+    if length < 1e-3 * np.linalg.norm(direction):
+        raise Refused("its fit faces straight up or down: state facing=")
+    return np.asarray(level / length)
 
 
 def _doubts(options: Options, face: Face, facing: Array, height: float, scale: float) -> list[str]:
@@ -78,7 +132,7 @@ def _doubts(options: Options, face: Face, facing: Array, height: float, scale: f
     doubts = []
     if face.facing @ facing < 0.5:
         doubts.append(f"stated facing {options.facing}, but a face looks elsewhere: look at the preview")
-    guessed = options.units == "auto" and options.height_m is None
+    guessed = options.units == "auto" and options.height_m is None and options.metres is None
     if guessed and _whole(height, face) and not USUAL[0] < height * scale < USUAL[1]:
         doubts.append(f"units may be wrong: {height * scale:.2f} m is unusual for an adult")
     return doubts
@@ -123,6 +177,9 @@ def _facing(mesh: Mesh, options: Options, up: Array, face: Face | None) -> tuple
     """The horizontal unit vector that the person faces, in the file's axes, and how it was found."""
     if options.facing != "auto":
         return AXES[options.facing.lstrip("+")], f"{options.facing} (stated)"
+    if options.forward is not None:
+        forward = _level(np.array(options.forward), up)
+        return forward, f"{np.round(forward, 2).tolist()} (fit)"
     quarters = {name: AXES[name.lstrip("+")] for name in FACINGS if abs(AXES[name.lstrip("+")] @ up) < 0.5}
     how = f"face in {face.views} views" if face else "assumed from the feet: no face found"
     direction = face.facing if face else _feet(mesh.vertices, up)
@@ -152,6 +209,8 @@ def _feet(vertices: Array, up: Array) -> Array | None:
 
 def _scale(mesh: Mesh, options: Options, height: float, face: Face | None) -> tuple[float, str]:
     """Metres per file unit, and how it was found."""
+    if options.metres is not None:
+        return options.metres, f"{options.metres:.4g} m (fit)"
     if options.height_m is not None:
         return options.height_m / height, f"{options.height_m / height:.4g} m (stated height)"
     if options.units in METRES:

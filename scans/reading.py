@@ -33,13 +33,16 @@ MTL_OPTIONS = re.compile(r"^\s*(-(?:blendu|blendv|boost|bm|cc|clamp|imfchan|mm|o
 PICTURES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 
-def read(path: Path) -> Mesh:
-    """The mesh in `path`, in the file's own axes and units. Raises Refused with the reason."""
+def read(path: Path, texture: Path | None = None) -> Mesh:
+    """The mesh in `path`, in the file's own axes and units. texture: taken for the picture that the file names, or does not name.
+
+    Raises Refused with the reason.
+    """
     if path.stat().st_size == 0:
         raise Refused("the file is empty: copy it again")
     header = _gltf_header(path) if path.suffix.lower() in GLTF else {}
     _refuse_compressed(header)
-    files = _Files(path)
+    files = _Files(path, texture)
     try:
         scene = trimesh.load_scene(path, resolver=files, process=False)
     except Exception as error:
@@ -56,14 +59,17 @@ def read(path: Path) -> Mesh:
 class _Files(trimesh.resolvers.FilePathResolver):
     """Finds the files a mesh refers to, and remembers those that are missing or are no pictures."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, texture: Path | None) -> None:
         super().__init__(str(path))
-        self.path = path
+        self.path, self.texture = path, texture
         self.missing: list[str] = []
         self.found: list[Path] = []
 
     def get(self, name: str) -> bytes:
-        found = self.find(name)
+        material = MTL_OPTIONS.sub("", name).strip().lower().endswith((".mtl", ".bin"))
+        found = self.find(name) if material or not self.texture else self.texture
+        if found is None and material and self.texture:
+            return b""  # what it would have told is told
         if found is None:
             name = MTL_OPTIONS.sub("", name).strip()
             self.missing.append(f"{'material file' if name.lower().endswith('.mtl') else 'file'} {name!r}")
@@ -168,10 +174,10 @@ def _dressed(part: Part, geometry: Any, path: Path, files: _Files, issues: list[
     source = visual.material
     uv = visual.uv if visual.uv is not None and len(visual.uv) == len(part.vertices) else None
     texture = _picture(source.baseColorTexture if gltf else source.image)
-    if not gltf and texture is None and uv is not None and colours is None and (found := _lone_texture(path)):
+    if not gltf and texture is None and uv is not None and colours is None and (found := files.texture or _lone_texture(path)):
         texture = _encoded(found.read_bytes())
         files.found.append(found)
-        issues.append(f"no texture named: took {found.name}")
+        issues += [] if files.texture else [f"no texture named: took {found.name}"]
     if texture is not None and uv is None:
         raise Refused("has a texture but no texture coordinates: export it again with them")
     if texture is not None and not gltf:
@@ -195,7 +201,7 @@ def _colours(geometry: Any, gltf: bool) -> Array | None:
     rgba = np.column_stack([colours / top, np.ones(len(colours))])[:, :4]
     if np.ptp(rgba[:, :3]) < 0.01:
         return None
-    return rgba if gltf else _linear(rgba)
+    return rgba if gltf else linear(rgba)
 
 
 def _factor(source: Any, gltf: bool, has_albedo: bool) -> tuple[float, float, float, float]:
@@ -263,7 +269,7 @@ def _as_png(image: PIL.Image.Image) -> Picture:
     return Picture(stream.getvalue(), "image/png")
 
 
-def _linear(colours: Array) -> Array:
+def linear(colours: Array) -> Array:
     """sRGB (N,4) in 0..1 to linear light, as glTF's COLOR_0 wants it; alpha untouched (IEC 61966-2-1)."""
     rgb = colours[:, :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

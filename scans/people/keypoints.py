@@ -12,16 +12,11 @@ import torch
 from scipy import sparse
 
 from datasets.conventions import Array
+from scans.joints import BODY
 from scans.people.body import DATA
 
 VERTICES = 19158  # of the base mesh
 
-#: COCO's and COCO-WholeBody's names, in their order.
-BODY = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-    "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
-)  # fmt: skip
 FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 #: COCO's limb joint -> name of MakeHuman's joint.
 JOINTS = {"shoulder": "shoulder", "elbow": "elbow", "wrist": "hand", "hip": "upper-leg", "knee": "knee", "ankle": "ankle"}

@@ -1,1 +1,1 @@
-"""Writers of tiny datasets in exactly the layouts that others publish."""
+"""Small datasets in exactly the layouts that they are delivered in."""

@@ -96,6 +96,19 @@ def test_a_frame_is_its_record() -> None:
         assert SceneSpec.from_meta(json.loads(json.dumps({**spec.meta(), "versions": {}}))) == spec
 
 
+def test_subjects_tell_the_joints_that_are_known() -> None:
+    points = {"nose": [0.0, -0.1, 1.6], "left_heel": [0.1, 0.0, 0.05], "face-3": [0.0, 0.0, 1.6], "left_hand_root": [0.4, 0.0, 1.0]}
+    known = [dataclasses.replace(record, keypoints=points) for record in RECORDS]
+    plan = Plan(make().config, known, SKIES, PHOTOGRAPHS)
+    for spec, blind in ((plan.spec(index), make().spec(index)) for index in range(8)):
+        assert blind.subjects[0].joints == {"head": RECORDS[0].head} and blind.camera == spec.camera
+        (subject, *_) = json.loads(json.dumps(spec.meta()))["subjects"]
+        assert subject["joints"] == {"nose": points["nose"], "left_heel": points["left_heel"], "head": list(RECORDS[0].head)}
+        assert subject["head_radius"] == RECORDS[0].head_radius
+        assert SceneSpec.from_meta(spec.meta()) == spec == SceneSpec.from_meta(json.loads(json.dumps(spec.meta())))
+    assert plan.fingerprint() != make().fingerprint()  # frames of the two may not lie in one set
+
+
 @pytest.mark.parametrize("path", sorted(Path("conf/experiment/render").glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_make_frames(path: Path) -> None:
     merged = OmegaConf.merge(OmegaConf.structured(RenderConfig), OmegaConf.load(path), {"scans": "", "out": "", "count": 9})
