@@ -32,15 +32,14 @@ class Quoted:
 
 
 _SAPIENS = "Sapiens, arXiv:2408.12569"
-_HI4D_DEPTH = Protocol(
+_SUBSET = "person pixels, full frame, 1,195 images of pairs 28, 32, 37"
+_HI4D_DEPTH = Protocol(_SAPIENS, f"{_SUBSET}; a scale and a shift fitted per image, whether by least squares or median is not said")
+_HI4D_NORMAL = Protocol(_SAPIENS, f"{_SUBSET}; whether the average is of images or of pixels is not said")
+_THUMAN2_NORMAL = Protocol(
     _SAPIENS,
-    "person pixels, full frame, 1,195 images of pairs 28, 32, 37; a scale and a shift fitted per image, least squares or median is not said",
+    "person pixels, full frame, 526 scans as face, upper half and full body; whether the average is of images or of pixels is not said",
 )
-_HI4D_NORMAL = Protocol(_SAPIENS, "person pixels, full frame, 1,195 images of pairs 28, 32, 37; average of images or of pixels is not said")
-_THUMAN2_NORMAL = Protocol(_SAPIENS, "person pixels, full frame, 1,578 renders of 526 scans; average of images or of pixels is not said")
-_HI4D_DAVID = Protocol(
-    "DAViD, arXiv:2507.15365", "DAViD's own choice of Hi4D images: not Sapiens' protocol, whose rows above do not compare"
-)
+_HI4D_DAVID = Protocol("DAViD, arXiv:2507.15365", "DAViD's own protocol on Hi4D, not Sapiens': its figures compare with each other only")
 
 
 def _rows(benchmark: str, task: str, protocol: Protocol, figures: str, table: str) -> tuple[Quoted, ...]:
