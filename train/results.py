@@ -164,16 +164,18 @@ def read(folder: Path) -> Results:
         where = ".".join(str(step) for step in first["loc"])
         raise UserError(f"{path}: {where} is {str(first['input'])[:60]!r} ({first['msg']}): {_MEND}") from error
     for row in results.rows:
-        _check(path, row)
+        _check(path, row.task, {*row.figures, *row.interval})
+    for picture in results.pictures:
+        _check(path, picture.task, {picture.figure})
     return results
 
 
-def _check(path: Path, row: Row) -> None:
-    if row.task not in TASKS:
-        raise UserError(f"{path}: task {row.task!r} is unknown, this version has {', '.join(TASKS)}: {_MEND}")
-    unknown = sorted({*row.figures, *row.interval} - {*TASKS[row.task].measure.figures})
+def _check(path: Path, task: str, figures: set[str]) -> None:
+    if task not in TASKS:
+        raise UserError(f"{path}: task {task!r} is unknown, this version has {', '.join(TASKS)}: {_MEND}")
+    unknown = sorted(figures - {*TASKS[task].measure.figures})
     if unknown:
-        raise UserError(f"{path}: figure {unknown[0]!r} of {row.task} is unknown: {_MEND}")
+        raise UserError(f"{path}: figure {unknown[0]!r} of {task} is unknown: {_MEND}")
 
 
 def read_images(folder: Path, results: Results) -> Images:
