@@ -10,6 +10,7 @@ from typing import Any
 
 from conf.command import UserError, command, key, required
 from datasets.triplet import write_atomically
+from train import results
 from train.compare import formats, tables
 from train.compare.entries import Entry, Pair, gather, pairs, tasks, unpaired
 from train.compare.page import page
@@ -82,22 +83,28 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-@command("train.compare", CompareConfig)
-def main(config: CompareConfig) -> None:
-    entries = gather([Path(folder) for folder in config.results])
+def compare(folders: Sequence[Path], out: Path | None) -> str:
+    """The tables for a terminal; written in every other format where `out` is given."""
+    entries = gather(folders)
+    if out and (out / results.FILE).exists():
+        raise UserError(f"out={out} holds results itself: give the table a folder of its own")
     paired = list(pairs(entries))
     scores, grouped, differences = tables.scores(entries), tables.grouped(entries), tables.differences(paired)
-    print("\n\n".join([*notes(entries), *map(formats.terminal, [*scores, *differences])]))
-    if config.out is None:
-        return
-    out, every = Path(config.out), [*scores, *grouped, *differences]
-    if (out / "results.json").exists():
-        raise UserError(f"out={out} holds results itself: give the table a folder of its own")
-    write_atomically(out / "table.html", page(entries, scores, grouped, differences, notes(entries)))
-    write_atomically(out / "table.md", "\n".join([*(f"> {note}\n" for note in notes(entries)), *map(formats.markdown, every)]))
-    write_atomically(out / "table.tex", "\n".join(map(formats.latex, every)))
-    write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
-    print(f"\nwritten: {', '.join(str(out / name) for name in FILES)}")
+    said, every = notes(entries), [*scores, *grouped, *differences]
+    if out:
+        write_atomically(out / "table.html", page(entries, scores, grouped, differences, said))
+        write_atomically(out / "table.md", "\n".join([*(f"> {note}\n" for note in said), *map(formats.markdown, every)]))
+        write_atomically(out / "table.tex", "\n".join(map(formats.latex, every)))
+        write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
+    return "\n\n".join([*said, *map(formats.terminal, [*scores, *differences])])
+
+
+@command("train.compare", CompareConfig)
+def main(config: CompareConfig) -> None:
+    out = Path(config.out) if config.out else None
+    print(compare([Path(folder) for folder in config.results], out))
+    if out:
+        print(f"\nwritten: {', '.join(str(out / name) for name in FILES)}")
 
 
 if __name__ == "__main__":

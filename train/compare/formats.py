@@ -20,14 +20,15 @@ _TEX = {
     ">": "$>$",
     "|": "$|$",
     "–": "--",
+    "−": "$-$",
     "°": r"\textdegree{}",
-    "-": "{-}",  # neither a dash nor a ligature
+    "-": "{-}",  # two are no dash
 }
 
 
 def terminal(table: Table) -> str:
     """Plain text, at most `WIDTH` wide: columns that do not fit go into a further block."""
-    return "\n".join([f"== {table.title} ==", *textwrap.wrap(table.caption, WIDTH), *_blocks(table)])
+    return "\n".join([*textwrap.wrap(f"== {table.title} ==", WIDTH), *textwrap.wrap(table.caption, WIDTH), *_blocks(table)])
 
 
 def _blocks(table: Table) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _piped(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    for character in "\\`*_[]|<>#":
+    for character in "\\`*_~[]|<>&#":
         text = text.replace(character, f"\\{character}")
     return text
 

@@ -58,8 +58,8 @@ def leading(task: str) -> str:
 
 
 def number(figure: Figure, value: float | None, sign: str = "") -> str:
-    """A figure as printed, in its unit."""
-    return NOTHING if value is None or math.isnan(value) else f"{value * figure.factor:{sign}{figure.form}}"
+    """A figure as printed, in its unit, with a true minus."""
+    return NOTHING if value is None or math.isnan(value) else f"{value * figure.factor:{sign}{figure.form}}".replace("-", "−")
 
 
 def between(figure: Figure, ends: tuple[float, float] | None) -> str:
