@@ -261,6 +261,7 @@ class Dataset:
     shards: file name (relative to `shards/`) -> {"samples": int, "bytes": int, "sha256": str, "rejections": {reason: count}, and
     of rendered ones: "plan": digest of the configuration, "skipped": {quarantined people: [index]}, "given_up": {index: reason}}
     quarantined: people (scan ids joined by +) whose frames are left out -> why
+    benchmark: of a fixed set: its "name", "version", "seed", and whether it is "standard", as published; "missing" scans
     sources: where "scans", "hdris" and "backdrops" were when it was made: absolute paths, null where none was given
     """
 
@@ -271,6 +272,7 @@ class Dataset:
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
     quarantined: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str | None] = field(default_factory=dict)
+    benchmark: dict[str, Any] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:

@@ -92,7 +92,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Results:
-    """One method on one benchmark."""
+    """One method on one benchmark. meanings: of groups whose names do not tell, such as the limits of `distance=near`."""
 
     benchmark: Benchmark
     method: Method
@@ -100,6 +100,7 @@ class Results:
     skipped: tuple[Skipped, ...] = ()
     versions: dict[str, str | None] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
+    meanings: dict[str, str] = field(default_factory=dict)
 
 
 class Part(NamedTuple):
