@@ -12,7 +12,7 @@ from datasets.conventions import Array
 from datasets.triplet import Triplet
 from tests.fixtures import sphere_triplet
 from train import results
-from train.error_maps import error_map
+from train.errormaps import cells
 from train.metrics import EVERYTHING, Errors, Scores, Tally, interval
 from train.results import Benchmark, Images, Method, Part, Picture, Results, Row, Skipped
 from train.tasks import TASKS
@@ -66,9 +66,10 @@ def write(
         Benchmark(**{**about, **(benchmark or {})}),
         Method(name, "folder", "predictions", "48x36", {"normal_axes": "x,y,z"}),
         tuple(rows),
-        tuple(Skipped(key, "the prediction is not finite") for key in skip),
+        tuple(Skipped(key, "depth: the prediction is not finite") for key in skip),
         {"phidias": "v0.1.0", "torch": None},
         tuple(pictures),
+        {"part=head": "the upper half"},
     )
     results.write(folder, made, Images(keys, people, scores))
     return made
@@ -91,11 +92,11 @@ def _scored(
     ranked = scores[EVERYTHING].places[np.argsort(-scores[EVERYTHING].figures[figure])]
     pictures = []
     for which, place in zip(("worst", "median", "best"), ranked[[0, len(ranked) // 2, -1]].tolist(), strict=True):
-        t, show = triplets[place], TASKS[task].picture
-        cells = [t.rgb, show(getattr(t, task).astype(np.float64), t.mask), show(guesses[place], t.mask), error_map(task, errors[place])]
+        t = triplets[place]
+        strip = np.concatenate(cells(t, Part(task, how or None, EVERYTHING), guesses[place]), axis=1)
         file = f"pictures/{task}-{which}-{t.key}.png"
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / file), np.concatenate(cells, axis=1)[..., ::-1])
+        cv2.imwrite(str(folder / file), strip[..., ::-1])
         pictures.append(Picture(task, which, t.key, figure, measure.score(errors[place])[figure], file))  # type: ignore[arg-type]
     return scores, pictures
 

@@ -26,9 +26,10 @@ from train.compare import formats, tables
 from train.compare.__main__ import compare
 from train.compare.charts import chart
 from train.compare.entries import gather, pairs, shared
+from train.compare.page import gradient
 from train.compare.tables import Line, Section, Table
-from train.error_maps import SCALES, colours, error_map, gradient
-from train.metrics import Errors, Figure
+from train.errormaps import SCALES, cells
+from train.metrics import Figure
 from train.quoted import QUOTED, quoted
 from train.results import Part, Row, read, read_images, write
 from train.tasks import TASKS
@@ -246,7 +247,7 @@ def test_a_terminal_is_never_wider_than_it_is(made: dict[str, str]) -> None:
 def test_what_was_left_out_or_cannot_be_compared_is_said_first(made: dict[str, str]) -> None:
     for kind in ("terminal", "md", "html"):
         head = made[kind][: made[kind].index("depth on")]
-        assert "theirs: 1 images are in none of its figures, the first 000000001" in head, kind
+        assert "theirs: 1 predictions were left out, the first of image 000000001" in head, kind
         assert "is aligned by lsq, median, " in head and "no paired difference" in head, kind
 
 
@@ -374,7 +375,7 @@ def test_the_page_holds_its_pictures_and_reaches_for_nothing(made: dict[str, str
     for path, image in zip(listed, shown, strict=True):
         assert np.abs(cv2.imread(str(path)).astype(float) - image).mean() < 6, "the right picture in the right place"
     assert DISPARITY not in made["html"], "a name is no mark-up"
-    assert made["html"].count(f"0<i></i>{SCALES['normal'].limit:g} °") == 6
+    assert made["html"].count(f"0<i></i>{SCALES['normal'].top:g} °") == 6
 
 
 def test_a_picture_that_is_gone_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -441,15 +442,13 @@ def test_the_latex_compiles(made: dict[str, str], tmp_path: Path) -> None:
     subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)
 
 
-def test_colours_of_errors_run_from_none_to_the_limit_and_stay() -> None:
-    known = np.array([[True, True], [True, False]])
-    picture = error_map("normal", Errors(known, {"degrees": np.array([0.0, SCALES["normal"].limit, 170.0])}))
-    assert picture[1, 1].tolist() == [0, 0, 0]
-    assert picture[0, 1].tolist() == picture[1, 0].tolist() != picture[0, 0].tolist()
+def test_the_colour_bar_runs_from_the_colour_of_no_error_to_that_of_the_top() -> None:
+    triplet, top = scored.spheres(1)[0], SCALES["alpha"].top
+    truth, part = triplet.alpha / 255.0, Part("alpha", None, "all")
     ends = re.findall(r"#(\w{6})", gradient())
-    assert [ends[0], ends[-1]] == ["".join(f"{value:02x}" for value in colour) for colour in colours(np.array([0.0, 1.0]))]
-    brightness = colours(np.linspace(0, 1, 9)).sum(1)
-    assert (np.diff(brightness.astype(int)) > 0).all(), "larger errors are brighter"
+    for end, error in ((0, 0.0), (-1, top), (-1, 1.7 * top)):
+        coloured = cells(triplet, part, np.abs(truth - error))[3]
+        assert {"".join(f"{value:02x}" for value in colour) for colour in coloured.reshape(-1, 3).tolist()} == {ends[end]}
 
 
 def test_scores_of_shared_images_keep_the_people_of_each(folders: dict[str, Path]) -> None:
@@ -457,11 +456,3 @@ def test_scores_of_shared_images_keep_the_people_of_each(folders: dict[str, Path
     ours, theirs, people = shared(first, second, Part("depth", "lsq", "all"))
     assert len(ours) == len(theirs) == 5
     assert people == [f"person-{i % 3}" for i in (0, 2, 3, 4, 5)]
-
-
-def test_every_task_has_a_scale_of_errors_that_its_measure_has() -> None:
-    assert SCALES.keys() == TASKS.keys()
-    for task, scale in SCALES.items():
-        channels = TASKS[task].channels
-        true = np.full((2, 2, channels) if channels > 1 else (2, 2), 0.5)
-        assert scale.values in TASKS[task].measure.errors(true, true, np.ones((2, 2))).values

@@ -8,18 +8,18 @@ from pathlib import Path
 from string import Template
 
 import cv2
+import numpy as np
 
 from conf.command import UserError
 from train.compare import formats
 from train.compare.charts import charts
 from train.compare.entries import Entry, tasks
 from train.compare.tables import Table, dataset, figures, number
-from train.error_maps import SCALES, gradient
+from train.errormaps import COLOURS, SCALES, WHICH
 from train.results import Picture
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PICTURE_WIDTH = 1200  # pixels, of four side by side
-WHICH = ("worst", "median", "best")
 
 
 def page(
@@ -77,7 +77,7 @@ def _of_entry(entry: Entry, task: str) -> str:
 def _strip(entry: Entry, picture: Picture) -> str:
     figure, scale = figures(picture.task)[picture.figure], SCALES[picture.task]
     words = f"{picture.which}: {figure.heading} {number(figure, picture.value)}{figure.unit and f' {figure.unit}'}, image {picture.key}"
-    bar = f'<span class="scale">0<i></i>{scale.limit:g} {html.escape(scale.unit)}</span>'
+    bar = f'<span class="scale">0<i></i>{scale.top:g} {html.escape(scale.unit)}</span>'
     labels = f"<span>{html.escape(words)}</span><span>truth</span><span>prediction</span>{bar}"
     return (
         f'<figure><img alt="{html.escape(words)}" src="{_embedded(entry.folder / picture.file)}"><figcaption>{labels}</figcaption></figure>'
@@ -93,6 +93,12 @@ def _embedded(path: Path) -> str:
         image = cv2.resize(image, (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width)), interpolation=cv2.INTER_AREA)
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+
+
+def gradient() -> str:
+    """The colours of errors as CSS, from none to the top of the scale."""
+    colours = cv2.applyColorMap(np.linspace(0, 255, 9).round().astype(np.uint8), COLOURS)[:, 0, ::-1]
+    return f"linear-gradient(90deg, {', '.join('#{:02x}{:02x}{:02x}'.format(*colour) for colour in colours.tolist())})"
 
 
 def _methods(entries: Sequence[Entry]) -> str:

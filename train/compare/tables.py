@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from train.compare.entries import Entry, Pair, tasks
+from train.errormaps import RANKED_BY
 from train.metrics import EVERYTHING, Difference, Figure
 from train.quoted import Protocol, Quoted, quoted
 from train.results import Part, Row
 from train.tasks import TASKS
 
-#: The figure that groups are shown by, where it is not the measure's first: RMSE of depth grows with distance alone.
-LEADING = {"depth": "absrel"}
 AVERAGED = {"macro": "mean of images (macro)", "micro": "all pixels (micro)"}
 NOTHING = "–"
 
@@ -53,8 +52,8 @@ def figures(task: str) -> dict[str, Figure]:
 
 
 def leading(task: str) -> str:
-    """The figure that groups are shown by."""
-    return LEADING.get(task, next(iter(figures(task))))
+    """The figure that groups are shown by: the one that images are ranked by."""
+    return RANKED_BY.get(task, next(iter(figures(task))))
 
 
 def number(figure: Figure, value: float | None, sign: str = "") -> str:
@@ -138,7 +137,8 @@ def _grouped(entries: Sequence[Entry], task: str, facet: str, groups: Sequence[s
     for group in groups:
         rows = [entry.row(Part(task, alignment, group), "macro") for _, entry, alignment in shown]
         values = (f"{number(figure, row and row.figures.get(name))}" for row in rows)
-        lines.append(Line(group.split("=", 1)[-1], (f"{max(row.images for row in rows if row):,}", *values)))
+        meaning = next((f" ({entry.results.meanings[group]})" for entry in entries if group in entry.results.meanings), "")
+        lines.append(Line(group.split("=", 1)[-1] + meaning, (f"{max(row.images for row in rows if row):,}", *values)))
         ends = tuple(between(figure, row.interval.get(name)) if row else "" for row in rows)
         if any(ends):
             lines.append(Line("95 %", ("", *ends), minor=True))
