@@ -37,7 +37,7 @@ def notes(entries: Sequence[Entry]) -> list[str]:
     found = [] if benchmark.whole else [f"{benchmark.data} is not whole: {benchmark.images:,} images were there"]
     for entry in entries:
         if skipped := entry.results.skipped:
-            found.append(f"{entry.label}: {len(skipped)} predictions were left out, the first of image {skipped[0].key} ({skipped[0].why})")
+            found.append(f"{entry.label}: predictions left out: {len(skipped)}, the first of image {skipped[0].key} ({skipped[0].why})")
     return found + unpaired(entries)
 
 

@@ -11,10 +11,10 @@ from train.metrics import Figure
 from train.results import Part, Row
 
 # SVG units.
-WIDTH, LEFT, RIGHT, TOP, BOTTOM, LINE, GAP = 360, 112, 48, 26, 22, 13, 7
+WIDTH, LEFT, RIGHT, TOP, BOTTOM, LINE, GAP = 360, 122, 48, 26, 22, 13, 7
 #: Colours of methods; from the ninth on they repeat, in the order of the legend.
 COLOURS = ("#2e86ab", "#e4572e", "#5b8e7d", "#8d6a9f", "#c98a00", "#c2387e", "#7b8794", "#3f9c35")
-LETTERS = 18  # of a group's name that fit
+LETTERS = 16  # of a group's name that fit
 
 
 def charts(entries: Sequence[Entry]) -> dict[str, str]:

@@ -41,12 +41,11 @@ def _blocks(table: Table) -> Iterator[str]:
         while stop < len(widths) and label + sum(widths[start : stop + 1]) <= WIDTH:
             stop += 1
         columns = range(start, stop)
-        yield ""
-        yield " " * label + "".join(table.heads[i].rjust(widths[i]) for i in columns)
+        yield from ("", " " * label + "".join(table.heads[i].rjust(widths[i]) for i in columns))
         for section in table.sections:
-            yield from textwrap.wrap(section.heading + (f" ({section.words})" if section.words else ""), WIDTH)
-            for line in section.lines:
-                yield (_named(line).ljust(label) + "".join(_marked(line, i).rjust(widths[i]) for i in columns)).rstrip()
+            here = [line for line in section.lines if any(line.cells[i] for i in columns)]
+            yield from textwrap.wrap(section.heading + (f" ({section.words})" if section.words else ""), WIDTH) if here else ()
+            yield from ((_named(line).ljust(label) + "".join(_marked(line, i).rjust(widths[i]) for i in columns)).rstrip() for line in here)
         start = stop
 
 
@@ -56,7 +55,7 @@ def _named(line: Line) -> str:
 
 
 def _marked(line: Line, column: int) -> str:
-    return line.cells[column] + "*" * (column in line.best)
+    return line.cells[column] + "*" * (column in line.marked)
 
 
 def markdown(table: Table) -> str:
@@ -67,7 +66,7 @@ def markdown(table: Table) -> str:
         words = f" ({section.words})" if section.words else ""
         lines.append(_piped([f"*{_plain(section.heading + words)}*", *[""] * len(table.heads)]))
         for line in section.lines:
-            cells = [f"**{_plain(cell)}**" if i in line.best else _plain(cell) for i, cell in enumerate(line.cells)]
+            cells = [f"**{_plain(cell)}**" if i in line.marked else _plain(cell) for i, cell in enumerate(line.cells)]
             name = _plain(line.label) + f" ({QUOTED})" * line.quoted
             lines.append(_piped([name, *(f"*{cell}*" if line.quoted and cell else cell for cell in cells)]))
     return "\n".join([*lines, ""])
@@ -111,7 +110,7 @@ def latex(table: Table) -> str:
 
 def _tex_row(line: Line) -> str:
     style = r"\itshape " if line.quoted else r"\scriptsize " if line.minor else ""
-    cells = [rf"\textbf{{{_tex(cell)}}}" if i in line.best else _tex(cell) for i, cell in enumerate(line.cells)]
+    cells = [rf"\textbf{{{_tex(cell)}}}" if i in line.marked else _tex(cell) for i, cell in enumerate(line.cells)]
     name = _tex(line.label) + f" ({QUOTED})" * line.quoted
     return " & ".join(f"{style}{cell}" if cell else "" for cell in (name, *cells)) + r" \\"
 
@@ -128,14 +127,14 @@ def page(table: Table) -> str:
         words = f" <small>{html.escape(section.words)}</small>" if section.words else ""
         heading = f'<tr class="section"><th colspan="{len(table.heads) + 1}"><span>{html.escape(section.heading)}{words}</span></th></tr>'
         body.append(f"<tbody>{heading}{''.join(map(_html_row, section.lines))}</tbody>")
-    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
-    rows = f'<table id="{html.escape(table.name)}">{caption}<thead><tr><th></th>{heads}</tr></thead>{"".join(body)}</table>'
-    return f'<h3>{html.escape(table.title)}</h3><div class="scroll">{rows}</div>'
+    caption = f'<p class="caption">{html.escape(table.caption)}</p>' if table.caption else ""
+    rows = f'<table id="{html.escape(table.name)}"><thead><tr><th></th>{heads}</tr></thead>{"".join(body)}</table>'
+    return f'<h3>{html.escape(table.title)}</h3>{caption}<div class="scroll">{rows}</div>'
 
 
 def _html_row(line: Line) -> str:
     kind = "quoted" if line.quoted else "minor" if line.minor else "measured"
     best = ' class="best"'
-    cells = (f"<td{best if i in line.best else ''}>{html.escape(cell)}</td>" for i, cell in enumerate(line.cells))
+    cells = (f"<td{best if i in line.marked else ''}>{html.escape(cell)}</td>" for i, cell in enumerate(line.cells))
     mark = f' <i class="mark">{QUOTED}</i>' if line.quoted else ""
     return f'<tr class="{kind}"><th>{html.escape(line.label)}{mark}</th>{"".join(cells)}</tr>'

@@ -17,11 +17,11 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Line:
-    """A line of cells; best: columns in which it is the best. quoted: not measured here. minor: belongs to the line above it."""
+    """A line of cells; marked: columns that stand out. quoted: not measured here. minor: belongs to the line above it."""
 
     label: str
     cells: tuple[str, ...]
-    best: frozenset[int] = frozenset()
+    marked: frozenset[int] = frozenset()
     quoted: bool = False
     minor: bool = False
 
@@ -72,11 +72,11 @@ def scores(entries: Sequence[Entry]) -> list[Table]:
 
 
 def _scores(entries: Sequence[Entry], task: str) -> Table:
-    benchmark, aligned = entries[0].results.benchmark, TASKS[task].align
     sections = [_measured(entries, task, average) for average in AVERAGED]
-    sections += [_quoted(task, protocol, rows) for protocol, rows in quoted(benchmark.name, task).items()]
-    heads = ("alignment",) * aligned + ("images",) + tuple(figure.title for figure in figures(task).values())
-    caption = f"{TASKS[task].pixels}; 95 % intervals by drawing people again; bold: best of its alignment"
+    sections += [_quoted(task, protocol, rows) for protocol, rows in quoted(entries[0].results.benchmark.name, task).items()]
+    heads = ("images", *(figure.title for figure in figures(task).values()))
+    fitted = ", each method by the alignments after its name" if TASKS[task].align else ""
+    caption = f"{TASKS[task].pixels}{fitted}; 95 % intervals by drawing people again; marked: best of its alignment"
     return Table(task, f"{task} on {dataset(entries[0])}", heads, tuple(sections), caption)
 
 
@@ -88,33 +88,34 @@ def dataset(entry: Entry) -> str:
 
 
 def _measured(entries: Sequence[Entry], task: str, average: str) -> Section:
-    rows = [
-        (entry.label, row)
-        for entry in entries
-        for alignment in entry.alignments(task)
-        if (row := entry.row(Part(task, alignment, EVERYTHING), average))
-    ]
+    """Lines by alignment, so that rivals are neighbours."""
     lines: list[Line] = []
-    for label, row in rows:
-        first = (row.alignment or "none",) * TASKS[task].align
-        values = tuple(number(figure, row.figures.get(name)) for name, figure in figures(task).items())
-        rivals = [other for _, other in rows if other.alignment == row.alignment]
-        best = frozenset(len(first) + 1 + i for i, name in enumerate(figures(task)) if _is_best(name, figures(task)[name], row, rivals))
-        lines.append(Line(label, (*first, f"{row.images:,}", *values), best))
-        ends = tuple(between(figure, row.interval.get(name)) for name, figure in figures(task).items())
-        if any(ends):
-            lines.append(Line("95 %", ("",) * (len(first) + 1) + ends, minor=True))
+    for alignment in dict.fromkeys(how for entry in entries for how in entry.alignments(task)):
+        found = [(named(entry, alignment), entry.row(Part(task, alignment, EVERYTHING), average)) for entry in entries]
+        rows = [(label, row) for label, row in found if row]
+        for label, row in rows:
+            values = (number(figure, row.figures.get(name)) for name, figure in figures(task).items())
+            best = (i for i, name in enumerate(figures(task), 1) if _is_best(name, row, [rival for _, rival in rows]))
+            lines.append(Line(label, (f"{row.images:,}", *values), frozenset(best)))
+            ends = tuple(between(figure, row.interval.get(name)) for name, figure in figures(task).items())
+            if any(ends):
+                lines.append(Line("95 %", ("", *ends), minor=True))
     return Section(AVERAGED[average], tuple(lines))
 
 
-def _is_best(name: str, figure: Figure, row: Row, rivals: Sequence[Row]) -> bool:
-    values = [value for rival in rivals if (value := rival.figures.get(name)) is not None]
-    return len(values) > 1 and row.figures.get(name) == figure.best(values)
+def named(entry: Entry, alignment: str | None) -> str:
+    """A method and how it was aligned."""
+    return f"{entry.label}, {alignment}" if alignment else entry.label
+
+
+def _is_best(name: str, row: Row, rivals: Sequence[Row]) -> bool:
+    """Not where all are alike."""
+    values = {value for rival in rivals if (value := rival.figures.get(name)) is not None}
+    return len(values) > 1 and row.figures.get(name) == figures(row.task)[name].best(values)
 
 
 def _quoted(task: str, protocol: Protocol, rows: Sequence[Quoted]) -> Section:
-    before = ("",) * (TASKS[task].align + 1)
-    lines = [Line(row.method, (*before, *(row.figures.get(name, "") for name in figures(task))), quoted=True) for row in rows]
+    lines = [Line(row.method, ("", *(row.figures.get(name, "") for name in figures(task))), quoted=True) for row in rows]
     return Section(f"quoted from {protocol.source}: another protocol, not measured here", tuple(lines), protocol.words)
 
 
@@ -149,7 +150,7 @@ def _grouped(entries: Sequence[Entry], task: str, facet: str, groups: Sequence[s
 def series(entries: Sequence[Entry], task: str) -> list[tuple[str, Entry, str | None]]:
     """(label, entry, leading alignment) of those that scored the task."""
     found = [(entry, entry.alignments(task)[0]) for entry in entries if entry.alignments(task)]
-    return [(f"{entry.label}, {alignment}" if alignment else entry.label, entry, alignment) for entry, alignment in found]
+    return [(named(entry, alignment), entry, alignment) for entry, alignment in found]
 
 
 def differences(pairs: Sequence[Pair]) -> list[Table]:
@@ -176,9 +177,7 @@ def _difference(count: int, pair: Pair) -> Table:
         sections.append(Section(AVERAGED[average], tuple(lines)))
     how = f", {alignment}" if alignment else ""
     title = f"{task}{how}: {pair.first.label} less {pair.second.label}"
-    caption = (
-        f"paired, on the {pair.images:,} images of {pair.people:,} people that both scored; bold: the 95 % interval excludes no difference"
-    )
+    caption = f"paired, on the {pair.images:,} images of {pair.people:,} people that both scored; marked: the 95 % interval excludes 0"
     return Table(f"difference-{count}", title, tuple(figure.title for figure in known.values()), tuple(sections), caption)
 
 
