@@ -99,7 +99,7 @@ def add(found: Cells, title: str, section: str, row: list[str]) -> None:
         return
     if label in ("95 %", "95 % from", "to", "p"):
         label = f"{[key[2] for key in found if key[:2] == (title, section)][-1].split(' / ')[0]} / {label}"
-    found[title, section, label] = [*found.get((title, section, label), []), *cells]
+    found[title, section, label] = [*found.pop((title, section, label), []), *cells]  # the last one, of whatever block
 
 
 def from_html(text: str) -> Cells:
