@@ -5,7 +5,7 @@ import importlib.metadata
 import io
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from train.benchmarks import Data, opened, refuse_lacking
 from train.inference import device
 from train.metrics import ALIGNMENTS, EVERYTHING, interval
 from train.predictors import KINDS, Predictor, Stated
-from train.results import Images, Method, Results, Row
+from train.results import Images, Method, Results, Row, Skipped
 from train.scoring import Scored, score
 from train.tasks import TASKS
 
@@ -66,6 +66,7 @@ class EvaluateConfig:
     onnx_mean: list[float] = key([0.0, 0.0, 0.0], "taken from the input's channels, values 0..1")
     onnx_std: list[float] = key([1.0, 1.0, 1.0], "by which they are divided then")
     pictures: bool = key(True, "photograph, truth, prediction and error of the worst, median and best image of each task, into out=")
+    resamples: int = key(10_000, "of people, for the intervals; 0: none")
     batch_size: int = key(4, "pictures at once")
     workers: int = key(0, "processes that read and decode")
     device: str = key("auto", "auto, cpu, cuda, cuda:1, ...")
@@ -102,8 +103,9 @@ def check(config: EvaluateConfig) -> None:
     unknown = [task for task in config.tasks or () if task not in TASKS]
     if unknown or config.tasks == []:
         raise UserError(f"tasks={config.tasks}: choose from {', '.join(TASKS)}")
-    if config.batch_size < 1 or config.workers < 0:
-        raise UserError(f"batch_size={config.batch_size}, workers={config.workers}: give at least 1 and at least 0")
+    for name, least in {"batch_size": 1, "workers": 0, "resamples": 0}.items():
+        if getattr(config, name) < least:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least {least}")
 
 
 def check_alignment(alignment: str | None, predictor: Predictor) -> None:
@@ -138,30 +140,30 @@ def evaluate(config: EvaluateConfig) -> tuple[Data, Predictor, Scored]:
     return data, predictor, score(data, predictor, tasks, ways, skip=skip, batch_size=config.batch_size, workers=config.workers)
 
 
-def rows(scored: Scored) -> Iterator[Row]:
-    """Every group of every task, alignment and average, with its interval over people."""
+def rows(scored: Scored, resamples: int = 0) -> Iterator[Row]:
+    """Every group of every task, alignment and average; with resamples, its intervals over people."""
     for part, scores in scored.scores.items():
         people = [scored.images[place].persons for place in scores.places]
         for average in results.AVERAGES:
-            found = interval(scores, average, np.random.default_rng(SEED), people)
+            sure = interval(scores, average, np.random.default_rng(SEED), people, resamples) if resamples else {}
             yield Row(
                 part.task,
                 part.alignment,
                 part.group,
-                average,  # type: ignore[arg-type]
+                average,
                 images=len(scores),
                 pixels=int(scores.pixels.sum()),
-                figures={name: value for name, (value, _, _) in found.items()},
-                interval={name: (low, high) for name, (_, low, high) in found.items()},
+                figures=getattr(scores, average)(),
+                interval={name: (low, high) for name, (_, low, high) in sure.items()},
             )
 
 
-def gathered(data: Data, predictor: Predictor, scored: Scored) -> Results:
+def gathered(data: Data, predictor: Predictor, scored: Scored, resamples: int = 0) -> Results:
     """All that tables are made of, but for pictures."""
     return Results(
         benchmark=data.facts,
         method=Method(predictor.name, predictor.kind, predictor.source, predictor.resolution, predictor.conversion),
-        rows=tuple(rows(scored)),
+        rows=tuple(rows(scored, resamples)),
         skipped=tuple(scored.skipped),
         versions=versions(),
         meanings=scored.meanings,
@@ -184,13 +186,14 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def caption(data: Data, found: Results, task: str, alignment: str | None) -> str:
+def caption(data: Data, found: Sequence[Row], task: str, alignment: str | None, skipped: Sequence[Skipped] = ()) -> str:
     """What a table shows, in words."""
-    images = next(row.images for row in found.rows if (row.task, row.alignment) == (task, alignment))
-    left = f", {len({skipped.key for skipped in found.skipped})} images left out" if found.skipped else ""
+    images = next(row.images for row in found if (row.task, row.alignment) == (task, alignment))
+    absent = sum(skip.why.startswith(f"{task}:") for skip in skipped)
+    left = f", {absent} images left out" if absent else ""
     part = "" if data.facts.whole else f", not whole: {data.facts.images} of {data.planned} images"
     how = f"; aligned per image: {alignment}" if alignment else ""
-    where = f"{data.name} ({found.benchmark.sha256[:8]})" if found.benchmark.sha256 else data.name
+    where = f"{data.name} ({data.facts.sha256[:8]})" if data.facts.sha256 else data.name
     return f"{task} on {where}: {images} images, {TASKS[task].pixels}{left}{part}{how}"
 
 
@@ -199,12 +202,17 @@ def table(data: Data, found: Results) -> str:
     lines = [f"{found.method.name} ({found.method.kind}), looked at {found.method.resolution}"]
     for task, alignment in dict.fromkeys((row.task, row.alignment) for row in found.rows):
         figures = TASKS[task].measure.figures
-        lines += ["", caption(data, found, task, alignment), f"{'':8}" + "".join(f"{figure.title:>13}" for figure in figures.values())]
+        lines += [
+            "",
+            caption(data, found.rows, task, alignment, found.skipped),
+            f"{'':8}" + "".join(f"{figure.title:>13}" for figure in figures.values()),
+        ]
         for row in found.rows:
             if (row.task, row.alignment, row.group) == (task, alignment, EVERYTHING):
                 cells = (_shown(row, name) for name in figures)
                 lines.append(f"{row.average:8}" + "".join(f"{cell:>13}" for cell in cells))
-                lines.append(f"{'  ± 95 %':8}" + "".join(f"{_half(row, name):>13}" for name in figures))
+                if row.interval:
+                    lines.append(f"{'± 95 %':>8}" + "".join(f"{_half(row, name):>13}" for name in figures))
     return "\n".join([*lines, "", "macro: mean of images; micro: all pixels; ±: half the interval over people"])
 
 
@@ -214,7 +222,7 @@ def _shown(row: Row, name: str) -> str:
 
 
 def _half(row: Row, name: str) -> str:
-    figure, (low, high) = TASKS[row.task].measure.figures[name], row.interval[name]
+    figure, (low, high) = TASKS[row.task].measure.figures[name], row.interval.get(name, (np.nan, np.nan))
     return "" if np.isnan(high - low) else f"{(high - low) / 2 * figure.factor:{figure.form}}"
 
 
@@ -246,7 +254,7 @@ def save(out: Path, found: Results, scored: Scored) -> None:
 @command("train.evaluate", EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
     data, predictor, scored = evaluate(config)
-    found = gathered(data, predictor, scored)
+    found = gathered(data, predictor, scored, config.resamples)
     print(table(data, found))
     for left in scored.skipped[:10]:
         print(f"left out: image {left.key}, {left.why}")

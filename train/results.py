@@ -26,7 +26,8 @@ from train.tasks import TASKS
 
 SCHEMA = 1
 FILE, ARRAYS = "results.json", "per_image.npz"
-AVERAGES = ("macro", "micro")
+Average = Literal["macro", "micro"]
+AVERAGES: tuple[Average, ...] = ("macro", "micro")
 
 _MEND = "evaluate again, with this version"
 
@@ -71,7 +72,7 @@ class Row:
     task: str
     alignment: str | None
     group: str
-    average: Literal["macro", "micro"]
+    average: Average
     images: int
     pixels: int
     figures: dict[str, float | None]

@@ -126,10 +126,10 @@ class Scoring:
     def result(self) -> Scored:
         """Scores of all groups of pixels and of all groups of images."""
         ways, meanings = image_groups(self.images)
-        scores = {}
+        scores: dict[Part, Scores] = {}
         for (task, how), tally in self.tallies.items():
-            found = tally.compute()
-            if not len(found[EVERYTHING]):
+            found = tally.compute() if tally.seen else {}
+            if not found or not len(found[EVERYTHING]):
                 who = f"all {len(self.skipped)} predictions were left out" if self.skipped else "the images show no person"
                 raise UserError(f"{self.predictor.name}: nothing to score of {task}, {who}")
             chosen = {name: of for name, of in found.items() if len(of)} | {name: only(found[EVERYTHING], at) for name, at in ways.items()}

@@ -134,7 +134,7 @@ def _png(path: Path, task: str, scale: float | None) -> Array:
     if codes is None:
         raise Bad("is no picture")
     if codes.ndim == 3:
-        return codes[..., 2::-1].astype(np.float64) / (np.iinfo(codes.dtype).max / 2) - 1
+        return codes[..., 2::-1] / ((2 ** (8 * codes.itemsize) - 1) / 2) - 1
     if scale is None:
         raise UserError(f"{path} is a PNG of depth: give png_scale=, what a code of 1 stands for, such as 0.001 for millimetres in metres")
     return np.where(codes > 0, codes * scale, np.nan)
