@@ -118,7 +118,7 @@ def unpaired(entries: Sequence[Entry]) -> list[str]:
             ours, theirs = ([how or "none" for how in entry.alignments(task)] for entry in (first, second))
             if ours and theirs and not {*ours} & {*theirs}:
                 methods = f"{first.label} is aligned by {', '.join(ours)}, {second.label} by {', '.join(theirs)}"
-                found.append(f"{task}: {methods}: no paired difference")
+                found.append(f"{task}: {methods}: no paired difference, unless evaluate scores both with one alignment=")
     return found
 
 
