@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def compare(folders: Sequence[Path], out: Path | None) -> str:
         write_atomically(out / "table.md", "\n".join([*(f"> {note}\n" for note in said), *map(formats.markdown, every)]))
         write_atomically(out / "table.tex", "\n".join(map(formats.latex, every)))
         write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
-    return "\n\n".join([*said, *map(formats.terminal, [*scores, *differences])])
+    return "\n\n".join([*(textwrap.fill(note, formats.WIDTH) for note in said), *map(formats.terminal, [*scores, *differences])])
 
 
 @command("train.compare", CompareConfig)

@@ -23,6 +23,8 @@ _TEX = {
     "−": "$-$",
     "°": r"\textdegree{}",
     "-": "{-}",  # two are no dash
+    "[": "{[}",  # no option of the line break before it
+    "*": "{*}",
 }
 
 
@@ -87,8 +89,9 @@ def latex(table: Table) -> str:
     columns = len(table.heads) + 1
     rows = [" & ".join(["", *map(_tex, table.heads)]) + r" \\"]
     for section in table.sections:
-        words = rf" \scriptsize({_tex(section.words)})" if section.words else ""
-        heading = rf"\parbox{{0.95\textwidth}}{{\emph{{{_tex(section.heading)}}}{words}}}"
+        heading = rf"\emph{{{_tex(section.heading)}}}"
+        if section.words:
+            heading = rf"\parbox{{0.95\textwidth}}{{{heading} \scriptsize({_tex(section.words)})}}"
         rows += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{{heading}}} \\", *map(_tex_row, section.lines)]
     return "\n".join(
         [
