@@ -454,6 +454,7 @@ def test_the_colour_bar_runs_from_the_colour_of_no_error_to_that_of_the_top() ->
 
 def test_scores_of_shared_images_keep_the_people_of_each(folders: dict[str, Path]) -> None:
     first, second = (read_images(folders[name], read(folders[name])) for name in "ab")
-    ours, theirs, people = shared(first, second, Part("depth", "lsq", "all"))
-    assert len(ours) == len(theirs) == 5
-    assert people == [f"person-{i % 3}" for i in (0, 2, 3, 4, 5)]
+    for one, other in ((first, second), (second, first)):
+        ours, theirs, people = shared(one, other, Part("depth", "lsq", "all"))
+        assert len(ours) == len(theirs) == 5
+        assert people == [f"person-{i % 3}" for i in (0, 2, 3, 4, 5)]
