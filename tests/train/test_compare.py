@@ -411,6 +411,7 @@ def test_charts_of_errors_start_at_zero_and_hold_every_group(made: dict[str, str
     assert titles == Counter(f"{task} by {facet}" for task in ("depth", "normal") for facet in ("framing", "part", "light"))
     for svg in drawn:
         assert next(tick.text for tick in svg.iter("text") if tick.get("class") == "tick") == "0"
+    assert "Head: the upper half." in made["html"], "what the results say of a group stands above its chart"
     parts = next(svg for svg in drawn if svg.get("aria-label", "").startswith("depth by part"))
     assert [text.text for text in parts.iter("text") if text.get("class") == "group"] == ["head", "legs"]
     assert len(list(parts.iter("circle"))) == 6

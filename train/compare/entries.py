@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Pair:
     part: Part
     images: int
     people: int
-    differences: dict[str, dict[str, Difference]]
+    differences: Mapping[str, dict[str, Difference]]
 
 
 def gather(folders: Sequence[Path]) -> list[Entry]:

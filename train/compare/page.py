@@ -50,7 +50,9 @@ def _groups(entries: Sequence[Entry], grouped: Sequence[Table]) -> str:
     found = []
     for task, drawn in charts(entries).items():
         own = "".join(formats.page(table) for table in grouped if table.name.startswith(f"{task}-"))
-        words = "Mean of images, with 95 % intervals; a group has the images that show any of it."
+        meanings = {group.split("=", 1)[-1]: meaning for entry in entries for group, meaning in entry.results.meanings.items()}
+        told = "".join(f" {name.capitalize()}: {meaning}." for name, meaning in meanings.items())
+        words = html.escape(f"Mean of images, with 95 % intervals; a group has the images that show any of it.{told}")
         numbers = f"<details><summary>The same as tables</summary>{own}</details>"
         found.append(f"<section><h2>{html.escape(task)} by group</h2><p>{words}</p>{drawn}{numbers}</section>")
     return "".join(found)

@@ -137,7 +137,7 @@ def _grouped(entries: Sequence[Entry], task: str, facet: str, groups: Sequence[s
     figure, shown = figures(task)[name], series(entries, task)
     for group in groups:
         rows = [entry.row(Part(task, alignment, group), "macro") for _, entry, alignment in shown]
-        values = (f"{number(figure, row and row.figures.get(name))}" for row in rows)
+        values = (number(figure, row.figures.get(name) if row else None) for row in rows)
         meaning = next((f" ({entry.results.meanings[group]})" for entry in entries if group in entry.results.meanings), "")
         lines.append(Line(group.split("=", 1)[-1] + meaning, (f"{max(row.images for row in rows if row):,}", *values)))
         ends = tuple(between(figure, row.interval.get(name)) if row else "" for row in rows)
