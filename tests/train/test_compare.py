@@ -239,6 +239,9 @@ def test_the_best_of_an_alignment_is_marked_and_what_has_no_rival_is_not(made: d
     )
     assert ours.count("*") >= 5 and theirs.count("*") <= 1
     assert "*" not in far
+    text = text[text.index("== normal on") :]
+    ours, theirs = (next(line for line in text.splitlines() if line.startswith(f"  {label} ")) for label in ("ours", "theirs"))
+    assert (ours.count("*"), theirs.count("*")) == (7, 0), "angles: the least; parts of pixels: the most"
 
 
 def test_a_terminal_is_never_wider_than_it_is(made: dict[str, str]) -> None:

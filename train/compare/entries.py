@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Pair:
     part: Part
     images: int
     people: int
-    differences: Mapping[str, dict[str, Difference]]
+    differences: dict[str, dict[str, Difference]]
 
 
 def gather(folders: Sequence[Path]) -> list[Entry]:
@@ -124,10 +124,12 @@ def unpaired(entries: Sequence[Entry]) -> list[str]:
 
 def _pair(first: Entry, second: Entry, part: Part) -> Pair:
     ours, theirs, people = shared(first.images, second.images, part)
-    try:
-        found = {average: difference(ours, theirs, average, np.random.default_rng(SEED), people) for average in AVERAGES}
-    except ValueError as error:
-        raise UserError(f"{first.folder} and {second.folder}, {part.task}: {error}") from error
+    found: dict[str, dict[str, Difference]] = {}
+    for average in AVERAGES:
+        try:
+            found[average] = difference(ours, theirs, average, np.random.default_rng(SEED), people)
+        except ValueError as error:
+            raise UserError(f"{first.folder} and {second.folder}, {part.task}: {error}") from error
     return Pair(first, second, part, len(ours), len({*people}), found)
 
 
