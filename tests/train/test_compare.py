@@ -24,7 +24,7 @@ from tests.train import scored
 from tests.train.conftest import run
 from train.compare import formats, tables
 from train.compare.__main__ import compare
-from train.compare.charts import chart
+from train.compare.charts import LEFT, RIGHT, WIDTH, chart
 from train.compare.entries import gather, pairs, shared
 from train.compare.page import gradient
 from train.compare.tables import Line, Section, Table
@@ -400,6 +400,7 @@ def test_a_dot_of_a_chart_stands_where_its_figure_is() -> None:
     ticks = [(float(tick.get("x", "")), float(tick.text or "")) for tick in svg.iter("text") if tick.get("class") == "tick"]
     (x0, v0), (x1, v1) = ticks[0], ticks[-1]
     assert v0 <= 79 and v1 >= 96, "intervals are inside"
+    assert (x0, x1) == (LEFT, WIDTH - RIGHT), "and the axis is as wide as the chart"
     dots = [v0 + (float(dot.get("cx", "")) - x0) * (v1 - v0) / (x1 - x0) for dot in svg.iter("circle")]
     assert dots == pytest.approx([81, 95], abs=0.1)
     lines = [line for line in svg.iter("line") if line.get("stroke")]
