@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.conventions import Array, camera_rays
+from datasets.conventions import Array
 
 #: Label 1 is the first one; 0 is nobody, or unknown. `body` is all but the head, of people of whom only the head is known.
 PARTS = ("head", "torso", "arms", "hands", "legs", "feet", "body")
@@ -28,6 +28,10 @@ HAND = 0.7
 HEAD_RADIUS_M, HEAD_REACH = 0.12, 1.25
 
 
+#: Pixels at once: few enough for the processor's cache.
+_CHUNK = 2048
+
+
 class _Bone(NamedTuple):
     part: int
     thickness: float
@@ -42,12 +46,13 @@ def labels(depth: Array, mask: Array, meta: Mapping[str, Any]) -> Array:
     metres) and `head_radius` are in the scan's own frame. A person of whom neither is told is left 0.
     """
     found = np.zeros(mask.shape, np.uint8)
-    rays = camera_rays(np.asarray(meta["K"]), *mask.shape)
+    back = np.linalg.inv(np.asarray(meta["K"], dtype=np.float64))
     for number, subject in enumerate(meta.get("subjects", ()), 1):
-        inside = (mask == number) & (depth > 0)
-        if subject.get("joints") and inside.any():
-            points = np.ascontiguousarray(rays[inside].T) * depth[inside].astype(np.float64)
-            found[inside] = _nearest(points, _joints(subject, meta), float(subject.get("head_radius", HEAD_RADIUS_M)))
+        bones = list(_bones(_joints(subject, meta), float(subject.get("head_radius", HEAD_RADIUS_M)))) if subject.get("joints") else []
+        if bones:
+            y, x = np.nonzero((mask == number) & (depth > 0))
+            rays = [row[0] * (x + 0.5) + row[1] * (y + 0.5) + row[2] for row in back]
+            found[y, x] = _nearest(np.stack(rays) * depth[y, x].astype(np.float64), bones)
     return found
 
 
@@ -70,40 +75,43 @@ def _bones(joints: Mapping[str, Array], head_radius: float) -> Iterator[_Bone]:
         yield _Bone(PARTS.index("head"), head_radius, joints["head"], joints["head"])
     for part, thickness, segments in BONES:
         for start, end in segments:
-            for side in ("left", "right"):
+            for side in ("left", "right") if (start, end) != ("neck", "pelvis") else ("",):
                 ends = [joints.get(f"{side}_{name}", joints.get(name)) for name in (start, end)]
                 if ends[0] is not None and ends[1] is not None:
                     yield _Bone(PARTS.index(part), thickness, ends[0], ends[1])
 
 
-def _nearest(points: Array, joints: Mapping[str, Array], head_radius: float) -> Array:
+def _nearest(points: Array, bones: Sequence[_Bone]) -> Array:
     """Labels (N,) of points (3,N)."""
-    bones = list(_bones(joints, head_radius))
-    if not bones:
-        return np.zeros(points.shape[1], np.uint8)
-    if {bone.part for bone in bones} == {PARTS.index("head")}:
-        near = _distance(points, bones[0]) < HEAD_REACH * head_radius
-        return np.where(near, 1 + PARTS.index("head"), 1 + PARTS.index("body")).astype(np.uint8)
-    best, label = np.full(points.shape[1], np.inf), np.zeros(points.shape[1], np.uint8)
-    for bone in bones:
-        distance = _distance(points, bone) - bone.thickness
-        nearer = distance < best
-        best[nearer], label[nearer] = distance[nearer], 1 + bone.part
+    part = np.array([1 + bone.part for bone in bones], np.uint8)
+    label = np.empty(points.shape[1], np.uint8)
+    for first in range(0, points.shape[1], _CHUNK):
+        outside = _outside(points[:, first : first + _CHUNK], bones)
+        if len(bones) == 1 and bones[0].part == PARTS.index("head"):
+            near = outside[0] < (HEAD_REACH - 1) * bones[0].thickness
+            label[first : first + _CHUNK] = np.where(near, part[0], 1 + PARTS.index("body"))
+        else:
+            label[first : first + _CHUNK] = part[np.argmin(outside, axis=0)]
     return label
 
 
-def _distance(points: Array, bone: _Bone) -> Array:
-    """From points (3,N) to a bone's segment, (N,). Without BLAS, whose digits depend on threads."""
-    x, y, z = points - bone.start[:, None]
-    along = bone.end - bone.start
+def _outside(points: Array, bones: Sequence[_Bone]) -> Array:
+    """How far each point (3,N) is outside of each bone's capsule, metres (B,N) float32; single operations, which no thread reorders."""
+    middle = bones[0].start
+    x, y, z = (points - middle[:, None]).astype(np.float32)
+    start, along = (
+        np.array(rows, np.float32).T[..., None] for rows in zip(*((b.start - middle, b.end - b.start) for b in bones), strict=True)
+    )
     length = along[0] ** 2 + along[1] ** 2 + along[2] ** 2
-    if length:
-        share = np.clip((x * along[0] + y * along[1] + z * along[2]) / length, 0, 1)
-        x, y, z = x - share * along[0], y - share * along[1], z - share * along[2]
-    distance: Array = np.sqrt(x * x + y * y + z * z)
-    return distance
+    x, y, z = x - start[0], y - start[1], z - start[2]
+    across = x * along[0] + y * along[1] + z * along[2]
+    share = np.clip(across / np.where(length > 0, length, 1), 0, 1)
+    square = x * x + y * y + z * z - share * (2 * across - share * length)
+    outside: Array = np.sqrt(np.maximum(square, 0)) - np.array([bone.thickness for bone in bones], np.float32)[:, None]
+    return outside
 
 
-def groups(label: Array, names: Sequence[str] = PARTS) -> dict[str, Array]:
+def groups(label: Array) -> dict[str, Array]:
     """Name of each part that is there -> (H,W) bool."""
-    return {name: label == number for number, name in enumerate(names, 1) if np.any(label == number)}
+    counts = np.bincount(label.ravel(), minlength=1 + len(PARTS))
+    return {name: label == number for number, name in enumerate(PARTS, 1) if counts[number]}

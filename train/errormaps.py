@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 
 from datasets.conventions import Array
 from datasets.triplet import Triplet
@@ -15,7 +16,7 @@ from train.outputs import atomically
 from train.predictors import Bad, Predictor
 from train.results import Part, Picture
 from train.scoring import Scored, shown, triplets, truth
-from train.tasks import TASKS
+from train.tasks import TASKS, Task
 
 WHICH = ("worst", "median", "best")
 #: OpenCV's colours of errors: black is none, white the top of the scale or more.
@@ -89,8 +90,15 @@ def cells(triplet: Triplet, part: Part, values: Array) -> Sequence[Array]:
     size = np.zeros(errors.known.shape)
     size[errors.known] = np.abs(errors.values[scale.error]) / scale.top
     coloured = cv2.applyColorMap((np.clip(size, 0, 1) * 255 + 0.5).astype(np.uint8), COLOURS)[..., ::-1]
-    seen = aligned(values, true, mask, part.alignment) if part.alignment else values
+    seen = aligned(values, true, mask, part.alignment) if part.alignment else _possible(task, values)
     return triplet.rgb, task.picture(true, mask), task.picture(seen, mask), np.where(errors.known[..., None], coloured, np.uint8(0))
+
+
+def _possible(task: Task, values: Array) -> Array:
+    """Normals of length 1, however long they were predicted."""
+    if values.ndim == 2:
+        return values
+    return task.mended(torch.from_numpy(values.transpose(2, 0, 1).astype(np.float64))).permute(1, 2, 0).numpy()
 
 
 def aligned(values: Array, true: Array, mask: Array, alignment: str) -> Array:

@@ -256,6 +256,8 @@ def main(config: EvaluateConfig) -> None:
     data, predictor, scored = evaluate(config)
     found = gathered(data, predictor, scored, config.resamples)
     print(table(data, found))
+    if scored.doubt:
+        print(f"warning: {scored.doubt}: is what was stated right?")
     for left in scored.skipped[:10]:
         print(f"left out: image {left.key}, {left.why}")
     if len(scored.skipped) > 10:

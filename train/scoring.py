@@ -13,6 +13,7 @@ from datasets import parts, reader
 from datasets.batch import collate
 from datasets.conventions import Array
 from datasets.triplet import Triplet
+from train.axes import Agreement
 from train.benchmarks import Data
 from train.metrics import EVERYTHING, Errors, Scores, Tally
 from train.predictors import Bad, Predictor, Shown
@@ -37,12 +38,14 @@ class About:
 
 @dataclass(frozen=True)
 class Scored:
-    """All that came of a pass. images: of the whole dataset, in order; meanings: of groups that their names do not tell."""
+    """All that came of a pass. images: of the whole dataset, in order; meanings: of groups that their names do not tell; doubt: whether
+    what was stated about axes is right, in words."""
 
     images: list[About]
     scores: dict[Part, Scores]
     skipped: list[Skipped]
     meanings: dict[str, str] = field(default_factory=dict)
+    doubt: str | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -84,6 +87,7 @@ class Scoring:
         self.predictor, self.tasks, self.skip = predictor, tasks, skip
         kinds = {task: alignments if TASKS[task].align else [None] for task in tasks}
         self.tallies = {(task, how): Tally(TASKS[task].measure, PART_GROUPS) for task in tasks for how in kinds[task]}
+        self.agreement = Agreement()
         self.images: list[About] = []
         self.skipped: list[Skipped] = []
 
@@ -113,9 +117,12 @@ class Scoring:
         ways = [how for name, how in self.tallies if name == task]
         measure = TASKS[task].measure
         try:
-            return [(how, measure.errors(values, true, mask, **({"alignment": how} if how else {}))) for how in ways]
+            errors = [(how, measure.errors(values, true, mask, **({"alignment": how} if how else {}))) for how in ways]
         except ValueError as error:
             raise Bad(str(error)) from error
+        if task == "normal":
+            self.agreement.add(values, true, errors[0][1].known)
+        return errors
 
     def _leave(self, key: str, why: str) -> None:
         if not self.skip:
@@ -134,7 +141,8 @@ class Scoring:
                 raise UserError(f"{self.predictor.name}: nothing to score of {task}, {who}")
             chosen = {name: of for name, of in found.items() if len(of)} | {name: only(found[EVERYTHING], at) for name, at in ways.items()}
             scores |= {Part(task, how, name): of for name, of in chosen.items() if len(of)}
-        return Scored(self.images, scores, self.skipped, meanings)
+        stated = self.predictor.conversion.get("normal_axes")
+        return Scored(self.images, scores, self.skipped, meanings, self.agreement.doubt(stated) if stated else None)
 
 
 def about(triplet: Triplet) -> About:

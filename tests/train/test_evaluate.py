@@ -97,6 +97,21 @@ def test_groups_of_images_have_the_figures_of_their_images(crowd: Path, predicte
     assert f"to {depths[order[5]]:.3f} m" in found.meanings["distance=middle"]
 
 
+def test_an_image_that_is_left_out_is_in_no_group(crowd: Path, tmp_path: Path) -> None:
+    lab = write(tmp_path, crowd, depth=off)
+    for key in ("000000001", "000000004"):
+        (lab / "depth" / f"{key}.npy").unlink()
+    found = scored(crowd, predictions=str(lab), depth_unit="m", on_bad="skip")
+    for group, images in {
+        "all": [0, 2, 3, 5, 6, 7, 8],
+        "framing=face": [0, 2, 3],
+        "framing=full": [5, 6, 7, 8],
+        "light=city": [3, 5, 7],
+    }.items():
+        row = pick(found, task="depth", group=group, average="macro")
+        assert row.images == len(images) and row.figures["absrel"] == pytest.approx(by_hand(images)["absrel"], rel=1e-6)
+
+
 def test_parts_of_the_body_share_out_the_pixels_of_people(crowd: Path, predicted: Path) -> None:
     found = scored(crowd, predictions=str(predicted), depth_unit="m")
     for task in ("depth", "normal"):

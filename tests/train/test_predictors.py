@@ -1,6 +1,7 @@
 """Every kind of predictor against a truth that is known: a right prediction scores perfectly, whatever its axes, units and files."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from conf.command import UserError
 from datasets import reader
@@ -228,6 +230,65 @@ def test_synthhuman_is_scored_in_its_own_files(spheres: Path, tmp_path: Path) ->
     found = scored(tmp_path / "synthhuman", predictions=str(tmp_path / "ours"))
     perfect(found)
     assert found.benchmark.sha256 is None and row(found, "normal").images == 2 and found.benchmark.data == "synthhuman"
+
+
+@pytest.mark.parametrize("stated", [None, "z,-x,y"])
+@pytest.mark.parametrize("held", ["x,-y,-z", "y,z,-x"])
+def test_axes_that_were_stated_wrongly_are_told_and_right_ones_are_not(
+    spheres: Path, tmp_path: Path, held: str, stated: str | None
+) -> None:
+    signs = [-1 if axis[0] == "-" else 1 for axis in held.split(",")]
+    write(tmp_path, spheres, normal=lambda t: normal_of(t)[..., ["xyz".index(axis[-1]) for axis in held.split(",")]] * signs + 0.05)
+    *_, made = evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), normal_axes=stated, device="cpu"))
+    assert made.doubt and f"far better with 'normal_axes={held}' (mean cosine 1.00, now" in made.doubt
+    *_, made = evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), normal_axes=held, device="cpu"))
+    assert made.doubt is None
+
+
+def test_a_bad_model_in_the_right_axes_is_not_doubted(spheres: Path, tmp_path: Path) -> None:
+    write(tmp_path, spheres, normal=lambda t: np.random.default_rng(0).normal(0, 1, (*t.mask.shape, 3)))
+    assert evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), device="cpu"))[2].doubt is None
+
+
+class Processor:
+    """Stands in for Sapiens2's, which needs torchvision: letterboxes into 32x32, and gives back normals of the source's size."""
+
+    def __call__(self, images: Array, return_tensors: str) -> Any:
+        rows = np.zeros((32, 32, 3), np.float32)
+        rows[:, 4:28] = cv2.resize(images.astype(np.float32) / 255, (24, 32), interpolation=cv2.INTER_LINEAR)
+        return transformers.BatchFeature({"pixel_values": torch.from_numpy(rows).permute(2, 0, 1)[None]})
+
+    def post_process_normal_estimation(self, outputs: Any, source_sizes: Any = None, target_sizes: Any = None) -> list[dict[str, Any]]:
+        assert source_sizes == target_sizes == [(48, 36)]
+        inside = torch.nn.functional.normalize(outputs.normals, dim=1)[..., 4:28]
+        return [{"normals": torch.nn.functional.interpolate(inside, source_sizes[0], mode="bilinear")[0]}]
+
+
+def test_a_normal_model_of_transformers_is_undone_by_its_own_processor(
+    coloured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answers(torch.nn.Module):
+        def forward(self, pixel_values: torch.Tensor) -> Any:
+            return transformers.utils.ModelOutput(normals=(2 * pixel_values - 1) * torch.tensor([1.0, -1.0, -1.0])[:, None, None])
+
+    config = transformers.Dinov2Config(architectures=["Sapiens2ForNormalEstimation"])
+    config.save_pretrained(tmp_path / "tiny")
+    monkeypatch.setattr(transformers.AutoImageProcessor, "from_pretrained", lambda name: Processor())
+    monkeypatch.setattr(transformers.AutoModelForNormalEstimation, "from_pretrained", lambda name, dtype: Answers())
+    found = scored(coloured, model=str(tmp_path / "tiny"), normal_axes="x,-y,-z")
+    assert (figures(found, "normal")["median"] or 0) < 3, "but for eight bits and the size"
+    assert found.method.resolution == "32x32 by its image processor" and found.method.conversion == {"normal_axes": "x,-y,-z"}
+
+
+def test_a_processor_that_needs_torchvision_is_one_line(spheres: Path, tmp_path: Path) -> None:
+    config = transformers.DepthProConfig()
+    config.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text('{"image_processor_type": "DepthProImageProcessor"}')
+    if importlib.util.find_spec("torchvision"):
+        pytest.skip("torchvision is here")
+    with pytest.raises(UserError, match="its image processor needs torchvision, which is not here") as error:
+        scored(spheres, model=str(tmp_path))
+    assert "\n" not in str(error.value)
 
 
 def tiny_depth_anything(folder: Path, metric: bool = False) -> Any:

@@ -1,5 +1,6 @@
 """Any depth or normal model of Hugging Face's transformers, by name or folder, with its own image processor."""
 
+import importlib.util
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -80,11 +81,10 @@ def _made(what: str, make: Any) -> Any:
     """What transformers makes; its errors, which run over many lines, as one."""
     try:
         return make()
-    except ImportError as error:
-        lacks = "torchvision" if "torchvision" in str(error).lower() else _first(error)
-        mend = "install the one that fits this torch; Sapiens2's normal models load without it, as checkpoint=FOLDER"
-        raise UserError(f"{what}: its image processor needs {lacks}, which is not here: {mend}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        if "torchvision" in str(error).lower() and not importlib.util.find_spec("torchvision"):
+            mend = "install the one that fits this torch; Sapiens2's normal models load without it, as checkpoint=FOLDER"
+            raise UserError(f"{what}: its image processor needs torchvision, which is not here: {mend}") from error
         raise UserError(
             f"{what} cannot be loaded ({_first(error)}): give a name on the hub or a folder of a depth or normal model"
         ) from error
