@@ -104,7 +104,7 @@ def add(found: Cells, title: str, section: str, row: list[str]) -> None:
 
 def from_html(text: str) -> Cells:
     rows = Rows()
-    rows.feed(text[: text.index("What was measured")])
+    rows.feed(text)
     return rows.found
 
 
@@ -208,6 +208,9 @@ def test_all_formats_hold_the_same_lines(made: dict[str, str]) -> None:
     assert captioned == found["md"]
     assert found["terminal"] == {line: found["md"].get(line) for line in found["terminal"]}
     assert {title.split(" on ")[0] for title, _, _ in found["terminal"]} > {"depth", "normal"}
+    about = found["md"]["methods on hi4d version 1, 6 images", "as stated and recorded", "theirs"]
+    assert about == ["folder", "predictions", "48x36", "normal_axes=x,y,z", "1", "phidias v0.1.0"]
+    assert "theirs: folder, looked at 48x36" in made["terminal"]
 
 
 @pytest.mark.parametrize("kind", PARSED)
@@ -427,7 +430,7 @@ words = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"])
 @settings(max_examples=60, deadline=None)
 @given(words, st.lists(words, min_size=1, max_size=9))
 def test_no_name_breaks_a_table(label: str, cells: list[str]) -> None:
-    line = Line(label, tuple(cells), frozenset({0}))
+    line = Line(label * 50, tuple(cells), frozenset({0}))
     table = Table("t", label, tuple(cells), (Section(label, (line,), label),), label)
     row = next(row for row in formats.markdown(table).splitlines() if "**" in row and row.startswith("| "))
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == len(cells) + 2

@@ -91,13 +91,16 @@ def compare(folders: Sequence[Path], out: Path | None) -> str:
         raise UserError(f"out={out} holds results itself: give the table a folder of its own")
     paired = list(pairs(entries))
     scores, grouped, differences = tables.scores(entries), tables.grouped(entries), tables.differences(paired)
-    said, every = notes(entries), [*scores, *grouped, *differences]
+    said, every = notes(entries), [*scores, *grouped, *differences, tables.methods(entries)]
     if out:
         write_atomically(out / "table.html", page(entries, scores, grouped, differences, said))
         write_atomically(out / "table.md", "\n".join([*(f"> {note}\n" for note in said), *map(formats.markdown, every)]))
         write_atomically(out / "table.tex", "\n".join(map(formats.latex, every)))
         write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
-    return "\n\n".join([*(textwrap.fill(note, formats.WIDTH) for note in said), *map(formats.terminal, [*scores, *differences])])
+    looked = [f"{entry.label}: {entry.results.method.kind}, looked at {entry.results.method.resolution}" for entry in entries]
+    return "\n\n".join(
+        [*(textwrap.fill(line, formats.WIDTH) for line in [*looked, *said]), *map(formats.terminal, [*scores, *differences])]
+    )
 
 
 @command("train.compare", CompareConfig)

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -14,7 +13,7 @@ from conf.command import UserError
 from train.compare import formats
 from train.compare.charts import charts
 from train.compare.entries import Entry, tasks
-from train.compare.tables import Table, dataset, figures, number
+from train.compare.tables import Table, dataset, figures, methods, number
 from train.errormaps import COLOURS, SCALES, WHICH
 from train.results import Picture
 
@@ -41,7 +40,7 @@ def page(
         groups=_groups(entries, grouped),
         differences="".join(map(formats.page, differences)) or "<p>None: they take two results of one task and alignment.</p>",
         pictures=_pictures(entries),
-        methods=_methods(entries),
+        methods=formats.page(methods(entries)),
         gradient=gradient(),
     )
 
@@ -99,19 +98,3 @@ def gradient() -> str:
     """The colours of errors as CSS, from none to the top of the scale."""
     colours = cv2.applyColorMap(np.linspace(0, 255, 9).round().astype(np.uint8), COLOURS)[:, 0, ::-1]
     return f"linear-gradient(90deg, {', '.join('#{:02x}{:02x}{:02x}'.format(*colour) for colour in colours.tolist())})"
-
-
-def _methods(entries: Sequence[Entry]) -> str:
-    """A row per method: what it is, what it saw, how its values were converted, what was skipped, by which versions."""
-    heads = "".join(f"<th>{head}</th>" for head in ("", "kind", "source", "it saw", "conversion", "skipped", "versions"))
-    rows = []
-    for entry in entries:
-        method, results = entry.results.method, entry.results
-        versions = ", ".join(f"{name} {version}" for name, version in results.versions.items() if version)
-        cells = (method.kind, method.source, method.resolution, _stated(method.conversion), str(len(results.skipped)), versions)
-        rows.append(f"<tr><th>{html.escape(entry.label)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
-    return f'<div class="scroll"><table class="words"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-
-
-def _stated(conversion: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in conversion.items()) or "none"

@@ -1,5 +1,6 @@
 """What a comparison shows, as text in cells: numbers are rounded here and nowhere else."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -183,3 +184,17 @@ def _difference(count: int, pair: Pair) -> Table:
 
 def _chance(found: Difference) -> str:
     return NOTHING if math.isnan(found.p) else f"{found.p:.4f}"
+
+
+def methods(entries: Sequence[Entry]) -> Table:
+    """What each method is, what it looked at, how its values became the house's, what was left out, and by which versions."""
+    lines = []
+    for entry in entries:
+        method, results = entry.results.method, entry.results
+        stated = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in method.conversion.items())
+        versions = (f"{name} {version}" for name, version in results.versions.items() if version)
+        cells = (method.kind, method.source, method.resolution, ", ".join(stated), str(len(results.skipped)), ", ".join(versions))
+        lines.append(Line(entry.label, cells))
+    heads = ("kind", "source", "looked at", "conversion", "left out", "versions")
+    caption = f"sha256 of dataset.json: {entries[0].results.benchmark.sha256 or 'there is none'}"
+    return Table("methods", f"methods on {dataset(entries[0])}", heads, (Section("as stated and recorded", tuple(lines)),), caption)
