@@ -12,7 +12,8 @@ demo: setup
 	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/train split=train count=176 height=384 width=288 samples=8 shard_size=8
 	@$(PYTHON_VENV) -m render scans=$(DEMO)/people out=$(DEMO)/test split=test count=40 height=384 width=288 samples=8 shard_size=8
 	@$(PYTHON_VENV) -m train experiment=demo data=$(DEMO)/train out=$(DEMO)/model
-	@$(PYTHON_VENV) -m train.evaluate checkpoint=$(DEMO)/model data=$(DEMO)/test out=$(DEMO)/evaluation
+	@$(PYTHON_VENV) -m train.evaluate benchmark=$(DEMO)/test checkpoint=$(DEMO)/model out=$(DEMO)/evaluation
+	@$(PYTHON_VENV) -m train.evaluate benchmark=$(DEMO)/test baseline=trivial out=$(DEMO)/baseline
 	@$(PYTHON_VENV) -m train.report run=$(DEMO)/model test=$(DEMO)/test out=$(DEMO)/report.html
 
 test: setup lint

@@ -48,9 +48,14 @@ def score(folders: list[Path], steps: int, test: Path) -> dict[str, dict[str, di
     run = FOLDER / f"run-{len(folders)}-{steps}"
     data = f"data=[{','.join(map(str, folders))}]"
     call("train", "experiment=demo", data, f"out={run}", f"steps={steps}", "val_every=500", "save_every=500")
-    call("train.evaluate", f"checkpoint={run}", f"data={test}", f"out={run / 'scores'}")
-    found = json.loads((run / "scores" / "metrics.json").read_text())
-    return {task: {who: found[task][who]["micro"] for who in ("model", "baseline")} for task in ("depth", "normal")}
+    scores: dict[str, dict[str, dict[str, float]]] = {"depth": {}, "normal": {}}
+    for who, method in {"model": f"checkpoint={run}", "baseline": "baseline=trivial"}.items():
+        out = run / "scores" / who
+        call("train.evaluate", f"benchmark={test}", method, f"out={out}")
+        for row in json.loads((out / "results.json").read_text())["rows"]:
+            if (row["group"], row["average"]) == ("all", "micro"):
+                scores[row["task"]][who] = row["figures"]
+    return scores
 
 
 def row(label: str, scores: dict[str, dict[str, dict[str, float]]], who: str) -> str:

@@ -1,15 +1,15 @@
 """The model card of an exported model."""
 
-import json
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from conf.command import UserError
 from datasets.geometry import FILL
+from train.metrics import EVERYTHING
 from train.model import Model
+from train.results import read
 from train.run import CONFIG_FILE
 from train.tasks import TASKS
 
@@ -31,7 +31,7 @@ maps = torch.export.load("model.pt2").module()(picture)  # picture: $shape float
 }
 
 
-def card(model: Model, title: str, licence: str, formats: list[str], facts: dict[str, str], run: Path, metrics: Path | None) -> str:
+def card(model: Model, title: str, licence: str, formats: list[str], facts: dict[str, str], run: Path, scores: Path | None) -> str:
     """Markdown with the metadata that Hugging Face reads. `facts`: opset and shape of the exported graphs. Raises UserError."""
     height, width = model.size
     names = facts | {"names": str(model.tasks), "tasks": ", ".join(model.tasks)}
@@ -49,7 +49,7 @@ def card(model: Model, title: str, licence: str, formats: list[str], facts: dict
         parameters=f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}",
         graphs="".join(Template(GRAPHS[kind]).substitute(names) for kind in formats if kind in GRAPHS),
         training=training(run),
-        results=results(metrics),
+        results=results(scores),
     )
 
 
@@ -72,21 +72,19 @@ def _named(values: Any) -> Any:
     return Path(values).name if isinstance(values, str) and Path(values).is_absolute() else values
 
 
-def results(metrics: Path | None) -> str:
-    """The figures of `train.evaluate`'s metrics.json as tables. Raises UserError."""
-    if metrics is None:
-        return "Not scored here: `python -m train.evaluate checkpoint=FOLDER data=DIR out=SCORES`."
-    try:
-        scored = json.loads(metrics.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"metrics={metrics} cannot be read ({error}): give the metrics.json of train.evaluate") from error
+def results(scores: Path | None) -> str:
+    """The figures of `train.evaluate`'s out= over everything, as tables. Raises UserError."""
+    if scores is None:
+        return "Not scored here: `python -m train.evaluate benchmark=DIR checkpoint=FOLDER out=SCORES`."
+    found = read(scores)
     tables = []
-    for task in (name for name in TASKS if name in scored):
-        rows = [(who, kind, scored[task][who].get(kind)) for kind in ("micro", "macro") for who in ("model", "baseline")]
-        figures = {column: None for *_, values in rows for column in values or {}}
-        lines = [f"| {task}, {scored[task]['images']} images | | {' | '.join(figures)} |", "|---" * (2 + len(figures)) + "|"]
-        for who, kind, values in rows:
-            cells = " | ".join(f"{values[c]:.4g}" if values.get(c) is not None else "" for c in figures)
-            lines.append(f"| {scored[task][who].get('name', who)} | {kind} | {cells} |")
+    for task, alignment in dict.fromkeys((row.task, row.alignment) for row in found.rows):
+        rows = [row for row in found.rows if (row.task, row.alignment, row.group) == (task, alignment, EVERYTHING)]
+        figures = rows[0].figures
+        what = f"{task}, {rows[0].images} images{f', aligned: {alignment}' if alignment else ''}"
+        lines = [f"| {what} | {' | '.join(figures)} |", "|---" * (1 + len(figures)) + "|"]
+        for row in rows:
+            cells = " | ".join("" if value is None else f"{value:.4g}" for value in row.figures.values())
+            lines.append(f"| {row.average} | {cells} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n\nmicro: all pixels together; macro: mean over images."

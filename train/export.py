@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from conf.command import UserError, command, key, required
+from train import results
 from train.card import card
 from train.checkpoint import load
 from train.model import Model
@@ -43,7 +44,7 @@ class ExportConfig:
     dynamic: bool = key(False, "graphs of any height and width, near multiples of the patch; not every backbone can be traced so")
     title: str = key("Phidias model", "heading of the model card")
     licence: str = key("other", "of the weights, as Hugging Face names it; what the training data allow, you must know")
-    metrics: str | None = key(None, "metrics.json of train.evaluate, for the model card")
+    scores: str | None = key(None, "out= of train.evaluate, for the model card")
 
 
 class Finished(nn.Module):
@@ -142,8 +143,8 @@ def check(config: ExportConfig) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if not importlib.util.find_spec(name)]
     if "onnx" in config.format and missing:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install -c constraints.txt -e '.[export]'")
-    if config.metrics and not Path(config.metrics).is_file():
-        raise UserError(f"metrics={config.metrics} does not exist: give the metrics.json of train.evaluate")
+    if config.scores and not (Path(config.scores) / results.FILE).is_file():
+        raise UserError(f"scores={config.scores} has no {results.FILE}: give the out= of train.evaluate")
 
 
 @command("train.export", ExportConfig)
@@ -161,9 +162,9 @@ def main(config: ExportConfig) -> None:
         if "safetensors" in config.format:
             write_safetensors(model, hidden)
             facts = {"opset": str(OPSET), "shape": shape}
-            metrics = Path(config.metrics) if config.metrics else None
+            scores = Path(config.scores) if config.scores else None
             (hidden / "README.md").write_text(
-                card(model, config.title, config.licence, graphs, facts, Path(config.checkpoint).absolute(), metrics)
+                card(model, config.title, config.licence, graphs, facts, Path(config.checkpoint).absolute(), scores)
             )
         for path in sorted(hidden.iterdir()):
             os.replace(path, out / path.name)

@@ -11,21 +11,23 @@ from string import Template
 
 import cv2
 import numpy as np
-import torch
 from omegaconf import OmegaConf
 
 from conf.command import UserError, command, key, required
 from datasets import reader
-from datasets.batch import collate
 from datasets.conventions import Array
 from datasets.source import open_source
 from datasets.triplet import Triplet, write_atomically
 from train import evaluate
-from train.checkpoint import load
-from train.inference import device, infer
-from train.metrics import ALIGNMENTS, alignment
-from train.model import Model
+from train.benchmarks import Data
+from train.errormaps import aligned
+from train.evaluate import EvaluateConfig
+from train.metrics import ALIGNMENTS, EVERYTHING, Figure
+from train.predictors import Bad
+from train.predictors.ours import Ours
+from train.results import AVERAGES, Row
 from train.run import CONFIG_FILE
+from train.scoring import Scored, shown, truth
 from train.tasks import TASKS, fields
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -83,35 +85,27 @@ def sample_rows(folder: Path, count: int) -> str:
     return "\n".join(rows)
 
 
-def prediction_rows(model: Model, folder: Path, result: evaluate.Result, count: int) -> str:
+def prediction_rows(model: Ours, folder: Path, scored: Scored, count: int) -> str:
     """Test images from the best to the worst: picture, then prediction and truth of each task, in one scale of colours."""
-    by = "normal" if "normal" in result.model else next(iter(result.model))
-    main = next(iter(TASKS[by].measure.figures))
-    figures = {name: scores.per_image(result.keys) for name, scores in result.model.items()}
-    ranked = sorted(figures[by], key=lambda sample: figures[by][sample][main])
-    chosen = spread(ranked, count)
+    whole = {part.task: (part.alignment, scores.per_image(scored.keys)) for part, scores in scored.whole().items()}
+    by = "normal" if "normal" in whole else next(iter(whole))
+    main, figures = next(iter(TASKS[by].measure.figures)), whole[by][1]
+    picked = spread(sorted(figures, key=lambda sample: figures[sample][main]), count)
     rows = {}
-    for t in triplets(folder, chosen, model.tasks):
-        (predicted,) = infer(model, torch.from_numpy(t.rgb).permute(2, 0, 1)[None], torch.tensor([t.mask.shape]))
+    for t in triplets(folder, picked, whole):
+        (predicted,) = model.predict([shown(t)])
         cells = [picture(t.rgb, t.key)]
-        for name, values in predicted.items():
+        for name, (alignment, of_images) in whole.items():
             column, figure = next(iter(TASKS[name].measure.figures.items()))
-            score = figures[name][t.key][column] * figure.factor
-            true, known = evaluate.truth(collate([t]), name, 0)
-            cells += [picture(_aligned(name, values, true, known), f"{name}, predicted: {figure.title} {score:{figure.form}}")]
+            score = of_images[t.key][column] * figure.factor
+            values, (true, known) = predicted[name], truth(t, name)
+            assert not isinstance(values, Bad), "our models always predict"
+            if alignment:
+                values = aligned(values, true, known, alignment)
+            cells += [picture(TASKS[name].picture(values, known), f"{name}, predicted: {figure.title} {score:{figure.form}}")]
             cells += [picture(TASKS[name].picture(true, known), f"{name}, truth")]
         rows[t.key] = '<div class="row">' + "".join(cells) + "</div>"
-    return "\n".join(rows[sample] for sample in chosen)
-
-
-def _aligned(name: str, values: Array, true: Array, known: Array) -> Array:
-    """The picture of a prediction; depth in metres first, on the truth's range, so that equal colours are equal depths."""
-    inside = known > 0
-    if not TASKS[name].align or not inside.any():
-        return TASKS[name].picture(values, known)
-    metres = np.zeros_like(true)
-    metres[inside] = alignment.lsq(values[inside].astype(np.float64), true[inside].astype(np.float64))
-    return TASKS[name].picture(np.clip(metres, true[inside].min(), true[inside].max()), known)
+    return "\n".join(rows[sample] for sample in picked)
 
 
 def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -170,34 +164,46 @@ def charts(run: Path) -> str:
     return "\n".join(f'<div class="chart">{chart}</div>' for chart in shown if chart)
 
 
-def score_tables(result: evaluate.Result) -> str:
+def score_tables(data: Data, ours: Scored, baseline: Scored) -> str:
     """The score tables; the better of model and baseline in bold."""
+    found = {"model": list(evaluate.rows(ours)), "": list(evaluate.rows(baseline))}
     tables = []
-    for name in result.model:
-        body = evaluate.rows(result, name)
-        heads = "".join(f"<th>{html.escape(figure.title)}</th>" for figure in TASKS[name].measure.figures.values())
+    for task in dict.fromkeys(row.task for row in found["model"]):
+        figures = TASKS[task].measure.figures
+        heads = "".join(f"<th>{html.escape(figure.title)}</th>" for figure in figures.values())
         lines = []
-        for label, kind, values in body:
-            rivals = [row[2] for row in body if row[1] == kind]
-            cells = []
-            for column, figure in TASKS[name].measure.figures.items():
-                style = ' class="best"' if values[column] == figure.best(row[column] for row in rivals) else ""
-                cells.append(f"<td{style}>{values[column] * figure.factor:{figure.form}}</td>")
-            lines.append(f'<tr class="{"model" if label == "model" else ""}"><th>{label}</th><td>{kind}</td>{"".join(cells)}</tr>')
-        caption = html.escape(evaluate.caption(result, name))
+        for average in AVERAGES:
+            body = {
+                who: next(row for row in of if (row.task, row.group, row.average) == (task, EVERYTHING, average))
+                for who, of in found.items()
+            }
+            for who, row in body.items():
+                cells = "".join(_cell(figure, name, row, list(body.values())) for name, figure in figures.items())
+                lines.append(f'<tr class="{who}"><th>{who or TASKS[task].trivial}</th><td>{average}</td>{cells}</tr>')
+        alignment = next(row.alignment for row in found["model"] if row.task == task)
+        caption = html.escape(evaluate.caption(data, found["model"], task, alignment))
         tables.append(f"<table><caption>{caption}</caption><tr><th></th><td></td>{heads}</tr>{''.join(lines)}</table>")
     return "\n".join(tables)
 
 
-def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
+def _cell(figure: Figure, name: str, row: Row, rivals: Sequence[Row]) -> str:
+    known = [value for rival in rivals if (value := rival.figures[name]) is not None and not math.isnan(value)]
+    value = row.figures[name]
+    if value is None or math.isnan(value):
+        return "<td></td>"
+    style = ' class="best"' if value == figure.best(known) else ""
+    return f"<td{style}>{value * figure.factor:{figure.form}}</td>"
+
+
+def render(config: ReportConfig, model: Ours, data: Data, ours: Scored, baseline: Scored) -> str:
     """The page."""
-    run, test = Path(config.run), Path(config.test)
+    run = Path(config.run)
     settings = OmegaConf.load(run / CONFIG_FILE)
     train = [Path(settings.data)] if isinstance(settings.data, str) else [Path(folder) for folder in settings.data]
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = sum(p.numel() for p in model.model.parameters())
     facts = {
         "training triplets": str(sum(sum(open_source(folder).counts) for folder in train)),
-        "test images": str(sum(open_source(test).counts)),
+        "test images": str(data.facts.images),
         "parameters": f"{parameters / 1e6:.1f} M",
         "steps × batch": f"{settings.steps} × {settings.batch_size}",
         "model sees": "{} × {}".format(*settings.size),
@@ -205,8 +211,8 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
     return Template(TEMPLATE.read_text()).substitute(
         title=html.escape(config.title),
         facts="".join(f"<div><b>{html.escape(value)}</b>{html.escape(name)}</div>" for name, value in facts.items()),
-        scores=score_tables(result),
-        predictions=prediction_rows(model, test, result, config.predictions),
+        scores=score_tables(data, ours, baseline),
+        predictions=prediction_rows(model, data.folder, ours, config.predictions),
         curves=charts(run),
         samples=sample_rows(train[0], config.samples),
         config=html.escape(OmegaConf.to_yaml(settings)),
@@ -217,10 +223,14 @@ def render(config: ReportConfig, model: Model, result: evaluate.Result) -> str:
 def main(config: ReportConfig) -> None:
     if not (Path(config.run) / CONFIG_FILE).is_file():
         raise UserError(f"run={config.run} has no {CONFIG_FILE}: give the out= of a training run")
-    evaluate.check("test", config.test, config.alignment)
-    model = load(Path(config.run)).to(device(config.device))
-    result = evaluate.evaluate(model, Path(config.test), config.alignment)
-    write_atomically(Path(config.out), render(config, model, result))
+    if not Path(config.test).is_dir():
+        raise UserError(f"test={config.test} is no folder: give one of rendered triplets")
+    data, model, ours = evaluate.evaluate(
+        EvaluateConfig(config.test, checkpoint=config.run, alignment=config.alignment, device=config.device)
+    )
+    assert isinstance(model, Ours)
+    _, _, baseline = evaluate.evaluate(EvaluateConfig(config.test, baseline="trivial", tasks=list(model.tasks)))
+    write_atomically(Path(config.out), render(config, model, data, ours, baseline))
     print(f"report: {config.out}")
 
 

@@ -69,7 +69,7 @@ def train(config: TrainConfig) -> float:
     if runner.global_step < config.steps:
         raise UserError(f"{out}: interrupted after {runner.global_step} of {config.steps} steps: run the same command to continue")
     if runner.is_global_zero:
-        print(f"{out}: finished, {config.steps} steps; score it with `python -m train.evaluate checkpoint={out} data=DIR`")
+        print(f"{out}: finished, {config.steps} steps; score it with `python -m train.evaluate benchmark=DIR checkpoint={out}`")
     return next(callback.best for callback in runner.callbacks if isinstance(callback, Checkpoints))  # type: ignore[attr-defined]
 
 

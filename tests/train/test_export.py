@@ -1,5 +1,6 @@
 """Models in others' formats, run again by others' code."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from conf.command import UserError
 from tests.train.conftest import run
-from train import backbones, card, export
+from train import backbones, card, export, results
 from train.checkpoint import load
 from train.config import BackboneConfig, HeadConfig
 from train.model import Model
@@ -127,7 +128,7 @@ def test_nan_is_a_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     [
         ({"format": ["tflite"]}, "format="),
         ({"size": [64]}, "size="),
-        ({"metrics": "/nowhere.json"}, "metrics=/nowhere.json"),
+        ({"scores": "/nowhere"}, "scores=/nowhere has no results.json"),
     ],
 )
 def test_mistakes_are_one_line(keys: dict[str, Any], message: str) -> None:
@@ -144,12 +145,14 @@ def test_a_missing_library_is_named_with_its_mend(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_cards_table_holds_the_scores(tmp_path: Path) -> None:
-    figures = {"micro": {"rmse": 0.1234, "delta1": 0.9}, "macro": {"rmse": 0.2, "delta1": 0.8}}
-    scores = {"alignment": "median", "depth": {"images": 7, "model": {"name": "model", **figures}, "baseline": {"name": "flat", **figures}}}
-    (tmp_path / "metrics.json").write_text(json.dumps(scores))
-    table = card.results(tmp_path / "metrics.json").splitlines()
-    assert table[0] == "| depth, 7 images | | rmse | delta1 |" and table[2] == "| model | micro | 0.1234 | 0.9 |"
-    assert table[3].startswith("| flat | micro |") and table[4].startswith("| model | macro | 0.2 |")
-    (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(UserError, match=r"metrics\.json"):
-        card.results(tmp_path / "metrics.json")
+    row = results.Row("depth", "median", "all", "macro", 7, 99, {"rmse": 0.12344, "delta1": 0.9, "silog": None})
+    benchmark = results.Benchmark(None, None, "test", None, 7, True)
+    rows = (row, dataclasses.replace(row, average="micro"), dataclasses.replace(row, group="framing=face"))
+    found = results.Results(benchmark, results.Method("ours", "ours", "run", "32x24"), rows)
+    results.write(tmp_path, found, results.Images([], [], {}))
+    table = card.results(tmp_path).splitlines()
+    assert table[0] == "| depth, 7 images, aligned: median | rmse | delta1 | silog |" and table[2] == "| macro | 0.1234 | 0.9 |  |"
+    assert table[3].startswith("| micro |") and not table[4]
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(UserError, match=r"results\.json"):
+        card.results(tmp_path)

@@ -14,8 +14,9 @@ from datasets.batch import Batch, collate
 from datasets.conventions import camera_rays
 from datasets.triplet import Dataset, write_shard
 from tests.fixtures import sphere_triplet
-from train import backbones, evaluate, losses, metrics
+from train import backbones, errormaps, evaluate, export, losses, metrics
 from train.config import BackboneConfig, HeadConfig
+from train.evaluate import EvaluateConfig
 from train.model import Model
 from train.tasks import TASKS, Raw, fields
 
@@ -138,16 +139,14 @@ def test_all_tasks_at_once_are_scored(tmp_path: Path) -> None:
     tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 8, "image_size": 32}
     backbone = backbones.build(BackboneConfig(name=None, type="dinov2", options=tiny))
     head = HeadConfig(kind="slim", options={"widths": [8], "detail": 2}, shared=True)
-    model = Model(backbone, list(TASKS), head, (32, 24)).eval()
-    result = evaluate.evaluate(model, tmp_path, batch_size=2)
-    text = evaluate.table(result)
+    export.write_safetensors(Model(backbone, list(TASKS), head, (32, 24)), tmp_path)
+    data, predictor, scored = evaluate.evaluate(EvaluateConfig(str(tmp_path), checkpoint=str(tmp_path), device="cpu"))
+    found = evaluate.gathered(data, predictor, scored)
+    text = evaluate.table(data, found)
     for name, task in TASKS.items():
-        assert f"{name}: 3 images, {task.pixels}" in text and task.trivial in text
-        assert all(
-            np.isfinite(value)
-            for _, _, values in evaluate.rows(result, name)
-            for figure, value in values.items()
-            if figure != "boundary_f1"
-        )
-    evaluate.save(result, tmp_path / "scores")
-    assert "pointmap_epe_scale" in (tmp_path / "scores" / "per_image.csv").read_text()
+        assert f"3 images, {task.pixels}" in text and f"{name} on {tmp_path.name}" in text
+        rows = [row for row in found.rows if (row.task, row.group) == (name, "all")]
+        assert [row.average for row in rows] == ["macro", "micro"]
+        assert all(np.isfinite(value) for row in rows for figure, value in row.figures.items() if figure != "boundary_f1")
+    assert "pointmap_epe_scale" in evaluate.per_image(scored)
+    assert {picture.task for picture in errormaps.write(tmp_path / "scores", data, predictor, scored)} == {*TASKS}
