@@ -20,7 +20,7 @@ BONES: tuple[tuple[str, float, tuple[tuple[str, str], ...]], ...] = (
     ("arms", 0.045, (("shoulder", "elbow"), ("elbow", "wrist"))),
     ("hands", 0.04, (("wrist", "fingers"),)),
     ("legs", 0.07, (("hip", "knee"), ("knee", "ankle"))),
-    ("feet", 0.045, (("ankle", "big_toe"), ("ankle", "small_toe"), ("ankle", "heel"), ("heel", "big_toe"), ("heel", "small_toe"))),
+    ("feet", 0.045, (("ankle", "big_toe"), ("ankle", "small_toe"), ("ankle", "heel"))),
 )
 #: A hand's length of its forearm's, toward which it is taken to point.
 HAND = 0.7
@@ -29,7 +29,7 @@ HEAD_RADIUS_M, HEAD_REACH = 0.12, 1.25
 
 
 #: Pixels at once: few enough for the processor's cache.
-_CHUNK = 2048
+_CHUNK = 1024
 
 
 class _Bone(NamedTuple):
