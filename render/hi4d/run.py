@@ -25,6 +25,8 @@ from render.progress import open_dataset, shard_name
 
 SHARD = 32  # frames
 LOOKED_AT = 5  # frames of a camera's sequence by which undistort=auto decides
+#: Settings of the benchmark's set; which frames are there is as the download has them.
+STANDARD = {"pairs": [28, 32, 37], "cameras": [4], "undistort": "auto", "min_overlap": 0.9, "below": "leave_out", "pixel_centre": 0.0}
 Lenses = dict[str, bool]  # sequence and camera -> whether its photographs are undistorted
 
 
@@ -38,6 +40,7 @@ def execute(frames: Sequence[Frame], settings: dict[str, Any], folder: Path, sou
     """Make the shards that are missing. settings: pairs, cameras, undistort, min_overlap, keep, pixel_centre."""
     made_of = fingerprint(frames, settings)
     dataset = open_dataset(folder, made_of, 0, len(frames))
+    dataset.benchmark = {"name": "hi4d", "version": VERSION, "standard": settings == STANDARD}
     dataset.sources = {"hi4d": str(source.resolve())}
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     wanted = {shard_name(first // SHARD): range(first, min(first + SHARD, len(frames))) for first in range(0, len(frames), SHARD)}

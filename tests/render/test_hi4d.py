@@ -16,9 +16,11 @@ from conf.command import UserError
 from datasets.conventions import camera_rays
 from datasets.triplet import Dataset, Triplet, read_shard
 from render.checks import whole
+from render.hi4d.__main__ import Hi4DConfig
 from render.hi4d.frames import Eye, measure
 from render.hi4d.layout import JOINTS, Camera, Moment, Unusable, find
 from render.hi4d.photograph import Lens, offset, overlap, read
+from render.hi4d.run import STANDARD
 from render.verify import check_shard, planned_keys
 from tests.layouts import hi4d
 from tests.oracle import Oracle, degrees
@@ -98,6 +100,11 @@ def test_people_have_their_ids_names_and_joints(made: tuple[Path, str, list[Trip
             along = np.clip(np.einsum("pbk,bk->pb", own[:, None] - bones[None, :, 0], ahead) / np.maximum((ahead**2).sum(1), 1e-9), 0, 1)
             beside = np.linalg.norm(own[:, None] - bones[None, :, 0] - along[..., None] * ahead, axis=2) - list(hi4d.BONES.values())
             assert np.abs(beside.min(axis=1)).max() < 0.01  # each pixel's point lies on its own person's capsules
+
+
+def test_a_set_says_whether_it_is_the_benchmarks(made: tuple[Path, str, list[Triplet]]) -> None:
+    assert Dataset.load(made[0]).benchmark == {"name": "hi4d", "version": 1, "standard": False}, "other pairs and cameras"
+    assert {name: getattr(Hi4DConfig("", ""), name) for name in STANDARD} == STANDARD, "the command's defaults make the benchmark's set"
 
 
 def test_an_undistorted_photograph_is_that_of_the_pinhole(

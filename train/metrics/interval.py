@@ -39,14 +39,14 @@ class Difference(NamedTuple):
 def interval(
     scores: Scores,
     average: str,
-    random: np.random.Generator,
+    generator: np.random.Generator,
     clusters: Sequence[str] | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
 ) -> dict[str, Interval]:
     """Figure -> interval of its average, `macro` or `micro`. clusters: a label (the person) per image of the scores; None: all differ."""
     cluster = _numbered(clusters, len(scores))
-    drawn = _resampled([AVERAGES[average](scores, cluster)], cluster, random, resamples)[0]
+    drawn = _resampled([AVERAGES[average](scores, cluster)], cluster, generator, resamples)[0]
     values = getattr(scores, average)()
     return {name: Interval(value, *_ends(drawn[name], cluster, level)) for name, value in values.items()}
 
@@ -55,7 +55,7 @@ def difference(
     first: Scores,
     second: Scores,
     average: str,
-    random: np.random.Generator,
+    generator: np.random.Generator,
     clusters: Sequence[str] | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -67,7 +67,7 @@ def difference(
     if not (np.array_equal(first.places, second.places) and np.array_equal(first.pixels, second.pixels)):
         raise ValueError(f"the results are not of the same pixels ({len(first)} and {len(second)} images): score both on one dataset")
     cluster = _numbered(clusters, len(first))
-    ours, theirs = _resampled([AVERAGES[average](scores, cluster) for scores in (first, second)], cluster, random, resamples)
+    ours, theirs = _resampled([AVERAGES[average](scores, cluster) for scores in (first, second)], cluster, generator, resamples)
     values = getattr(first, average)(), getattr(second, average)()
     found = {}
     for name in values[0]:
@@ -112,18 +112,18 @@ def _by_cluster(values: Array, cluster: Array) -> Array:
     return totals
 
 
-def _resampled(statistics: Sequence[_Statistic], cluster: Array, random: np.random.Generator, resamples: int) -> list[dict[str, Array]]:
+def _resampled(statistics: Sequence[_Statistic], cluster: Array, generator: np.random.Generator, resamples: int) -> list[dict[str, Array]]:
     """Of each statistic, the values (resamples,) of its figures; all of the same draws."""
-    parts = [[statistic(weights) for statistic in statistics] for weights in _weights(cluster.max(initial=-1) + 1, random, resamples)]
+    parts = [[statistic(weights) for statistic in statistics] for weights in _weights(cluster.max(initial=-1) + 1, generator, resamples)]
     return [{name: np.concatenate([part[i][name] for part in parts]) for name in parts[0][i]} for i in range(len(statistics))]
 
 
-def _weights(clusters: int, random: np.random.Generator, resamples: int) -> Iterator[Array]:
+def _weights(clusters: int, generator: np.random.Generator, resamples: int) -> Iterator[Array]:
     """How often each cluster is drawn: (R,C) at a time."""
     batch = max(1, _AT_ONCE // max(1, clusters))
     for start in range(0, resamples, batch):
         count = min(batch, resamples - start)
-        drawn = random.integers(0, max(1, clusters), (count, clusters)) + clusters * np.arange(count)[:, None]
+        drawn = generator.integers(0, max(1, clusters), (count, clusters)) + clusters * np.arange(count)[:, None]
         yield np.bincount(drawn.ravel(), minlength=count * clusters).reshape(count, clusters).astype(np.float64)
 
 
