@@ -53,7 +53,7 @@ def record(number: int, metres: float | None = 2.0) -> ScanRecord:
 
 
 def plan(numbers: list[int], **keys: Any) -> THuman2:
-    config = THuman2.settled(RenderConfig(scans="people", out="", plan="thuman2", **keys))
+    config = THuman2.settled(RenderConfig(**{"scans": "people", "out": "", "plan": "thuman2", **keys}))
     return THuman2(config, [record(number) for number in numbers], SKIES, [])
 
 
