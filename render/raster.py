@@ -169,7 +169,9 @@ def _use(program: int, view: View) -> None:
 
 def _view(vertices: Array, K: Array, world_to_camera: Array, height: int, width: int) -> View | None:
     """Where vertices (V,3) are in a frame; None where they are not."""
-    points = K @ world_to_camera[:3, :3] @ vertices.T + (K @ world_to_camera[:3, 3])[:, None]
+    x, y, z = vertices.T
+    # No matrix product: its threads would spin on after it.
+    points = np.stack([a * x + b * y + c * z + d for a, b, c, d in K @ world_to_camera[:3]])
     depth = points[2]
     before = depth > NEAREST_M
     if not before.any():

@@ -19,8 +19,9 @@ from train.scoring import Scored, shown, triplets, truth
 from train.tasks import TASKS, Task
 
 WHICH = ("worst", "median", "best")
-#: OpenCV's colours of errors: black is none, white the top of the scale or more.
+#: OpenCV's colours of errors: black is none, white the top of the scale or more; they have no grey, which is what is not scored.
 COLOURS = cv2.COLORMAP_INFERNO
+NOT_SCORED = 80
 
 
 class Scale(NamedTuple):
@@ -91,7 +92,7 @@ def cells(triplet: Triplet, part: Part, values: Array) -> Sequence[Array]:
     size[errors.known] = np.abs(errors.values[scale.error]) / scale.top
     coloured = cv2.applyColorMap((np.clip(size, 0, 1) * 255 + 0.5).astype(np.uint8), COLOURS)[..., ::-1]
     seen = aligned(values, true, mask, part.alignment) if part.alignment else _possible(task, values)
-    return triplet.rgb, task.picture(true, mask), task.picture(seen, mask), np.where(errors.known[..., None], coloured, np.uint8(0))
+    return triplet.rgb, task.picture(true, mask), task.picture(seen, mask), np.where(errors.known[..., None], coloured, np.uint8(NOT_SCORED))
 
 
 def _possible(task: Task, values: Array) -> Array:

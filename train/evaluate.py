@@ -167,6 +167,7 @@ def gathered(data: Data, predictor: Predictor, scored: Scored, resamples: int = 
         skipped=tuple(scored.skipped),
         versions=versions(),
         meanings=scored.meanings,
+        doubt=scored.doubt,
     )
 
 
@@ -256,8 +257,8 @@ def main(config: EvaluateConfig) -> None:
     data, predictor, scored = evaluate(config)
     found = gathered(data, predictor, scored, config.resamples)
     print(table(data, found))
-    if scored.doubt:
-        print(f"warning: {scored.doubt}: is what was stated right?")
+    if found.doubt:
+        print(f"warning: {found.doubt}: is what was stated right?")
     for left in scored.skipped[:10]:
         print(f"left out: image {left.key}, {left.why}")
     if len(scored.skipped) > 10:

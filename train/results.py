@@ -93,7 +93,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Results:
-    """One method on one benchmark. meanings: of groups whose names do not tell, such as the limits of `distance=near`."""
+    """One method on one benchmark. meanings: of groups whose names do not tell, such as the limits of `distance=near`; doubt: what speaks
+    against what was stated about the method."""
 
     benchmark: Benchmark
     method: Method
@@ -102,6 +103,7 @@ class Results:
     versions: dict[str, str | None] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
     meanings: dict[str, str] = field(default_factory=dict)
+    doubt: str | None = None
 
 
 class Part(NamedTuple):

@@ -50,6 +50,7 @@ def write(
     alignments: dict[str, Sequence[str]] = ALIGNMENTS,
     skip: Iterable[str] = (),
     benchmark: dict[str, Any] | None = None,
+    doubt: str | None = None,
 ) -> Results:
     """A folder of results; alignments: task -> those scored by ("": none); skip: keys left out; benchmark: fields that differ."""
     triplets = spheres(6) if triplets is None else triplets
@@ -70,6 +71,7 @@ def write(
         {"phidias": "v0.1.0", "torch": None},
         tuple(pictures),
         {"part=head": "the upper half"},
+        doubt,
     )
     results.write(folder, made, Images(keys, people, scores))
     return made

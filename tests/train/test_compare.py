@@ -44,7 +44,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two methods of equal protocol, one of which skipped an image, and one whose depth has an alignment of its own."""
     root = tmp_path_factory.mktemp("runs")
     scored.write(root / "a", "ours", 0.02)
-    scored.write(root / "b", "theirs", 0.03, skip=["000000001"])
+    scored.write(root / "b", "theirs", 0.03, skip=["000000001"], doubt="normals fit far better otherwise")
     scored.write(root / "c", DISPARITY, 0.05, alignments={"depth": ("lsq_disparity",)})
     return {name: root / name for name in "abc"}
 
@@ -235,8 +235,10 @@ def test_quoted_numbers_are_in_the_unit_of_ours(made: dict[str, str]) -> None:
         assert all(0 <= value < 180 for value in row.values().values())
 
 
-def test_the_best_of_an_alignment_is_marked_and_what_has_no_rival_is_not(made: dict[str, str]) -> None:
-    text = made["terminal"][made["terminal"].index("== depth on") :]
+def test_the_best_of_an_alignment_is_marked_and_what_has_no_rival_is_not(folders: dict[str, Path], tmp_path: Path) -> None:
+    scored.write(tmp_path / "b", "theirs", 0.03)
+    found = compare([folders["a"], tmp_path / "b", folders["c"]], None)
+    text = found[found.index("== depth on") :]
     ours, theirs, far = (
         next(line for line in text.splitlines() if line.startswith(f"  {label}")) for label in ("ours, l", "theirs, l", "far")
     )
@@ -247,13 +249,18 @@ def test_the_best_of_an_alignment_is_marked_and_what_has_no_rival_is_not(made: d
     assert (ours.count("*"), theirs.count("*")) == (7, 0), "angles: the least; parts of pixels: the most"
 
 
+def test_none_is_the_best_of_those_that_were_scored_on_different_images(made: dict[str, str]) -> None:
+    assert "*" not in made["terminal"][made["terminal"].index("== normal on") : made["terminal"].index("== depth, lsq: ")]
+
+
 def test_a_terminal_is_never_wider_than_it_is(made: dict[str, str]) -> None:
     assert max(map(len, made["terminal"].split("written:")[0].splitlines())) <= formats.WIDTH
 
 
 def test_what_was_left_out_or_cannot_be_compared_is_said_first(made: dict[str, str]) -> None:
-    for kind in ("terminal", "md", "html"):
+    for kind in ("terminal", "md", "html", "tex"):
         head = " ".join(made[kind][: made[kind].index("depth on")].split())
+        assert "theirs: normals fit far better otherwise" in head, kind
         assert "theirs: predictions left out: 1, the first of image 000000001" in head, kind
         assert "is aligned by lsq, median, " in head and "no paired difference" in head, kind
 

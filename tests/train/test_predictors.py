@@ -239,15 +239,14 @@ def test_axes_that_were_stated_wrongly_are_told_and_right_ones_are_not(
 ) -> None:
     signs = [-1 if axis[0] == "-" else 1 for axis in held.split(",")]
     write(tmp_path, spheres, normal=lambda t: normal_of(t)[..., ["xyz".index(axis[-1]) for axis in held.split(",")]] * signs + 0.05)
-    *_, made = evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), normal_axes=stated, device="cpu"))
-    assert made.doubt and f"far better with 'normal_axes={held}' (mean cosine 1.00, now" in made.doubt
-    *_, made = evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), normal_axes=held, device="cpu"))
-    assert made.doubt is None
+    doubt = scored(spheres, predictions=str(tmp_path), normal_axes=stated).doubt
+    assert doubt and f"far better with 'normal_axes={held}' (mean cosine 1.00, now" in doubt
+    assert scored(spheres, predictions=str(tmp_path), normal_axes=held).doubt is None
 
 
 def test_a_bad_model_in_the_right_axes_is_not_doubted(spheres: Path, tmp_path: Path) -> None:
     write(tmp_path, spheres, normal=lambda t: np.random.default_rng(0).normal(0, 1, (*t.mask.shape, 3)))
-    assert evaluate(EvaluateConfig(str(spheres), predictions=str(tmp_path), device="cpu"))[2].doubt is None
+    assert scored(spheres, predictions=str(tmp_path)).doubt is None
 
 
 class Processor:

@@ -33,10 +33,12 @@ class CompareConfig:
 
 
 def notes(entries: Sequence[Entry]) -> list[str]:
-    """What a reader must know before the figures: a dataset that is not whole, images left out, pairs that cannot be."""
+    """What a reader must know before the figures: a dataset that is not whole, axes in doubt, images left out, pairs that cannot be."""
     benchmark = entries[0].results.benchmark
     found = [] if benchmark.whole else [f"{benchmark.data} is not whole: {benchmark.images:,} images were there"]
     for entry in entries:
+        if doubt := entry.results.doubt:
+            found.append(f"{entry.label}: {doubt}")
         if skipped := entry.results.skipped:
             found.append(f"{entry.label}: predictions left out: {len(skipped)}, the first of image {skipped[0].key} ({skipped[0].why})")
     return found + unpaired(entries)
@@ -95,7 +97,7 @@ def compare(folders: Sequence[Path], out: Path | None) -> str:
     if out:
         write_atomically(out / "table.html", page(entries, scores, grouped, differences, said))
         write_atomically(out / "table.md", "\n".join([*(f"> {note}\n" for note in said), *map(formats.markdown, every)]))
-        write_atomically(out / "table.tex", "\n".join(map(formats.latex, every)))
+        write_atomically(out / "table.tex", "\n".join([*(f"% {note}" for note in said), *map(formats.latex, every)]))
         write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
     looked = [f"{entry.label}: {entry.results.method.kind}, looked at {entry.results.method.resolution}" for entry in entries]
     return "\n\n".join(

@@ -77,7 +77,7 @@ def _scores(entries: Sequence[Entry], task: str) -> Table:
     sections += [_quoted(task, protocol, rows) for protocol, rows in quoted(entries[0].results.benchmark.name, task).items()]
     heads = ("images", *(figure.title for figure in figures(task).values()))
     fitted = ", each method by the alignments after its name" if TASKS[task].align else ""
-    caption = f"{TASKS[task].pixels}{fitted}; 95 % intervals by drawing people again; marked: best of its alignment"
+    caption = f"{TASKS[task].pixels}{fitted}; 95 % intervals by drawing people again; marked: best of its alignment, where all have the same pixels"
     return Table(task, f"{task} on {dataset(entries[0])}", heads, tuple(sections), caption)
 
 
@@ -110,9 +110,10 @@ def named(entry: Entry, alignment: str | None) -> str:
 
 
 def _is_best(name: str, row: Row, rivals: Sequence[Row]) -> bool:
-    """Not where all are alike."""
+    """Not where all are alike, nor where they were scored on different pixels."""
     values = {value for rival in rivals if (value := rival.figures.get(name)) is not None}
-    return len(values) > 1 and row.figures.get(name) == figures(row.task)[name].best(values)
+    alike = len({(rival.images, rival.pixels) for rival in rivals}) == 1
+    return alike and len(values) > 1 and row.figures.get(name) == figures(row.task)[name].best(values)
 
 
 def _quoted(task: str, protocol: Protocol, rows: Sequence[Quoted]) -> Section:
