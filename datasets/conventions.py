@@ -31,13 +31,21 @@ def pixel_centres(height: int, width: int) -> Array:
     return np.stack([x, y], axis=-1) + 0.5
 
 
+def inverse(K: Array) -> Array:
+    """inv(K) (3,3), float64, by cofactors: LAPACK would wake threads that spin on for 50 ms."""
+    first, second, third = np.asarray(K, dtype=np.float64)
+    cofactors = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
+    inverted: Array = cofactors / np.sum(first * cofactors[:, 0])
+    return inverted
+
+
 def camera_rays(K: Array, height: int, width: int) -> Array:
     """Camera-space points at z = 1 through every pixel centre. K (3,3) in pixels; shape (height, width, 3), float64.
 
     Multiplying by a depth map gives the camera-space points it stands for.
     """
     homogeneous = np.concatenate([pixel_centres(height, width), np.ones((height, width, 1))], axis=-1)
-    return homogeneous @ np.linalg.inv(np.asarray(K, dtype=np.float64)).T
+    return homogeneous @ inverse(K).T
 
 
 def normals_from_depth(depth: Array, K: Array) -> Array:

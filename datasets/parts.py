@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.conventions import Array
+from datasets.conventions import Array, inverse
 
 #: Label 1 is the first one; 0 is nobody, or unknown. `body` is all but the head, of people of whom only the head is known.
 PARTS = ("head", "torso", "arms", "hands", "legs", "feet", "body")
@@ -46,7 +46,7 @@ def labels(depth: Array, mask: Array, meta: Mapping[str, Any]) -> Array:
     metres) and `head_radius` are in the scan's own frame. A person of whom neither is told is left 0.
     """
     found = np.zeros(mask.shape, np.uint8)
-    back = np.linalg.inv(np.asarray(meta["K"], dtype=np.float64))
+    back = inverse(meta["K"])
     for number, subject in enumerate(meta.get("subjects", ()), 1):
         bones = list(_bones(_joints(subject, meta), float(subject.get("head_radius", HEAD_RADIUS_M)))) if subject.get("joints") else []
         if bones:

@@ -62,7 +62,7 @@ def write(folder: Path, data: Data, predictor: Predictor, scored: Scored) -> tup
     keys = frozenset(scored.keys[place] for found in picks.values() for _, place, _ in found)
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     written: list[Picture] = []
-    for (triplet,) in triplets(data, tasks, 1, 0, keys):
+    for triplet in triplets(data, tasks, keys):
         (prediction,) = predictor.predict([shown(triplet)])
         for part, found in picks.items():
             for which, place, value in found:
@@ -92,7 +92,12 @@ def cells(triplet: Triplet, part: Part, values: Array) -> Sequence[Array]:
     size[errors.known] = np.abs(errors.values[scale.error]) / scale.top
     coloured = cv2.applyColorMap((np.clip(size, 0, 1) * 255 + 0.5).astype(np.uint8), COLOURS)[..., ::-1]
     seen = aligned(values, true, mask, part.alignment) if part.alignment else _possible(task, values)
-    return triplet.rgb, task.picture(true, mask), task.picture(seen, mask), np.where(errors.known[..., None], coloured, np.uint8(NOT_SCORED))
+    return (
+        triplet.rgb,
+        task.picture(true, mask),
+        task.picture(seen, mask),
+        np.where(errors.known[..., None], coloured, np.uint8(NOT_SCORED)),
+    )
 
 
 def _possible(task: Task, values: Array) -> Array:

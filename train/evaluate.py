@@ -68,7 +68,6 @@ class EvaluateConfig:
     pictures: bool = key(True, "photograph, truth, prediction and error of the worst, median and best image of each task, into out=")
     resamples: int = key(10_000, "of people, for the intervals; 0: none")
     batch_size: int = key(4, "pictures at once")
-    workers: int = key(0, "processes that read and decode")
     device: str = key("auto", "auto, cpu, cuda, cuda:1, ...")
 
 
@@ -103,7 +102,7 @@ def check(config: EvaluateConfig) -> None:
     unknown = [task for task in config.tasks or () if task not in TASKS]
     if unknown or config.tasks == []:
         raise UserError(f"tasks={config.tasks}: choose from {', '.join(TASKS)}")
-    for name, least in {"batch_size": 1, "workers": 0, "resamples": 0}.items():
+    for name, least in {"batch_size": 1, "resamples": 0}.items():
         if getattr(config, name) < least:
             raise UserError(f"{name}={getattr(config, name)}: must be at least {least}")
 
@@ -136,8 +135,7 @@ def evaluate(config: EvaluateConfig) -> tuple[Data, Predictor, Scored]:
     check_alignment(config.alignment, predictor)
     tasks = scored_tasks(data, predictor, config.tasks)
     ways = data.alignments(predictor.suits, config.alignment)
-    skip = config.on_bad == "skip"
-    return data, predictor, score(data, predictor, tasks, ways, skip=skip, batch_size=config.batch_size, workers=config.workers)
+    return data, predictor, score(data, predictor, tasks, ways, config.on_bad == "skip", config.batch_size)
 
 
 def rows(scored: Scored, resamples: int = 0) -> Iterator[Row]:

@@ -1,11 +1,12 @@
 """One pass over a dataset: every picture is predicted, scored and forgotten; what stays of it is a few numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from conf.command import UserError
@@ -72,12 +73,19 @@ def shown(triplet: Triplet) -> Shown:
     return Shown(triplet.key, triplet.rgb, triplet.K, lambda task: truth(triplet, task))
 
 
-def triplets(
-    data: Data, tasks: Sequence[str], batch_size: int, workers: int, keys: frozenset[str] | None = None
-) -> Iterator[list[Triplet]]:
+def triplets(data: Data, tasks: Sequence[str], keys: frozenset[str] | None = None) -> Iterator[Triplet]:
     """The dataset in order, or the samples of some keys."""
-    stream = reader.evaluation(data.folder, batch_size, keys, fields=fields(tasks))
-    yield from DataLoader(stream, batch_size, num_workers=workers, collate_fn=list)
+    yield from reader.evaluation(data.folder, 1, keys, fields=fields(tasks))
+
+
+def batches(data: Data, tasks: Sequence[str], size: int) -> Iterator[list[tuple[Triplet, Array]]]:
+    """The dataset in order, `size` samples at a time, each with the parts of its people; a thread makes the next ones meanwhile."""
+    stream = ((triplet, parts.labels(triplet.depth, triplet.mask, triplet.meta)) for triplet in triplets(data, tasks))
+    with ThreadPoolExecutor(1) as reading:
+        coming = reading.submit(lambda: list(islice(stream, size)))
+        while batch := coming.result():
+            coming = reading.submit(lambda: list(islice(stream, size)))
+            yield batch
 
 
 class Scoring:
@@ -91,9 +99,9 @@ class Scoring:
         self.images: list[About] = []
         self.skipped: list[Skipped] = []
 
-    def add(self, triplet: Triplet, prediction: Mapping[str, Array | Bad]) -> None:
-        """Score one image, the next of the dataset."""
-        place, label = len(self.images), parts.labels(triplet.depth, triplet.mask, triplet.meta)
+    def add(self, triplet: Triplet, label: Array, prediction: Mapping[str, Array | Bad]) -> None:
+        """Score one image, the next of the dataset; label: the part of each pixel."""
+        place = len(self.images)
         self.images.append(about(triplet))
         groups = {f"part={name}": pixels for name, pixels in parts.groups(label).items()}
         for task in self.tasks:
@@ -181,16 +189,18 @@ def only(scores: Scores, chosen: Array) -> Scores:
     return Scores(scores.measure, scores.places[here], scores.sums[here], scores.medians[here])
 
 
-def score(data: Data, predictor: Predictor, tasks: Sequence[str], alignments: Sequence[str], **options: Any) -> Scored:
-    """Score a method on every image of a dataset. options: skip, batch_size, workers. Raises UserError; see `Scoring`."""
-    skip, batch_size, workers = (options.get(name, default) for name, default in (("skip", False), ("batch_size", 4), ("workers", 0)))
+def score(
+    data: Data, predictor: Predictor, tasks: Sequence[str], alignments: Sequence[str], skip: bool = False, batch_size: int = 4
+) -> Scored:
+    """Score a method on every image of a dataset. Raises UserError; see `Scoring`."""
     scoring = Scoring(predictor, tasks, alignments, skip)
     if not skip:
         refuse_missing(data, predictor)
     with tqdm(total=data.facts.images, desc="Scoring", unit="image") as bar:
-        for batch in triplets(data, tasks, batch_size, workers):
-            for triplet, prediction in zip(batch, predictor.predict([shown(triplet) for triplet in batch]), strict=True):
-                scoring.add(triplet, prediction)
+        for batch in batches(data, tasks, batch_size):
+            predictions = predictor.predict([shown(triplet) for triplet, _ in batch])
+            for (triplet, label), prediction in zip(batch, predictions, strict=True):
+                scoring.add(triplet, label, prediction)
             bar.update(len(batch))
     return scoring.result()
 

@@ -236,7 +236,7 @@ def test_an_error_map_is_black_where_a_prediction_is_right_and_brighter_the_more
 def test_the_command_writes_results_pictures_and_says_what_was_left_out(crowd: Path, predicted: Path, tmp_path: Path) -> None:
     lab = write(tmp_path / "lab", crowd, depth=off)
     (lab / "depth" / "000000004.npy").unlink()
-    keys = ("depth_unit=m", "on_bad=skip", "resamples=100", f"out={tmp_path / 'out'}", "name=ours", "workers=1", "device=cpu")
+    keys = ("depth_unit=m", "on_bad=skip", "resamples=100", f"out={tmp_path / 'out'}", "name=ours", "device=cpu")
     done = run("train.evaluate", f"benchmark={crowd}", f"predictions={lab}", *keys)
     assert done.returncode == 0, done.stderr[-2000:]
     for words in ("ours (folder)", "depth on crowd", "8 images, person pixels, 1 images left out; aligned per image: none", "± 95 %"):

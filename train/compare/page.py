@@ -62,7 +62,9 @@ def _pictures(entries: Sequence[Entry]) -> str:
     for task in tasks(entries):
         shown = "".join(_of_entry(entry, task) for entry in entries)
         if shown:
-            words = "Photograph, truth, prediction, error. Black: no error; the last colour: the end of the scale or beyond; grey: not scored."
+            words = (
+                "Photograph, truth, prediction, error. Black: no error; the last colour: the end of the scale or beyond; grey: not scored."
+            )
             found.append(f"<section><h2>{html.escape(task)}: worst, median and best image</h2><p>{words}</p>{shown}</section>")
     return "".join(found)
 

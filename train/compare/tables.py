@@ -77,7 +77,8 @@ def _scores(entries: Sequence[Entry], task: str) -> Table:
     sections += [_quoted(task, protocol, rows) for protocol, rows in quoted(entries[0].results.benchmark.name, task).items()]
     heads = ("images", *(figure.title for figure in figures(task).values()))
     fitted = ", each method by the alignments after its name" if TASKS[task].align else ""
-    caption = f"{TASKS[task].pixels}{fitted}; 95 % intervals by drawing people again; marked: best of its alignment, where all have the same pixels"
+    marked = "marked: best of its alignment, where all have the same pixels"
+    caption = f"{TASKS[task].pixels}{fitted}; 95 % intervals by drawing people again; {marked}"
     return Table(task, f"{task} on {dataset(entries[0])}", heads, tuple(sections), caption)
 
 

@@ -70,7 +70,8 @@ def _level(first: Array, second: Array) -> Array:
 def total(right: Array, down: Array) -> Array:
     """Sums (SUMS,) over pixels with these codes."""
     codes = np.concatenate([right, down])
-    return _COUNTED @ np.bincount(codes[codes != _NOTHING], minlength=_SPAN**2)
+    # No matrix product: its threads would spin on after it.
+    return np.sum(_COUNTED * np.bincount(codes[codes != _NOTHING], minlength=_SPAN**2), axis=1)
 
 
 def f1(sums: Array) -> Array:

@@ -123,6 +123,8 @@ class Conversion:
         return factor * values
 
     def _normal(self, values: Array) -> Array:
+        if self.normal_axes == "x,y,z":
+            return values
         turned = np.empty_like(values)
         for channel, axis in enumerate(self.normal_axes.replace(" ", "").split(",")):
             turned[..., "xyz".index(axis[-1])] = -values[..., channel] if axis[0] == "-" else values[..., channel]
