@@ -279,6 +279,17 @@ class Dataset:
         """How many samples the listed shards hold."""
         return sum(entry["samples"] for entry in self.shards.values())
 
+    @property
+    def given_up(self) -> int:
+        """How many samples were left out by rule."""
+        return sum(len(entry.get("given_up", ())) for entry in self.shards.values())
+
+    @property
+    def digest(self) -> str:
+        """What is in the shards, wherever they lie: `sha256sum *.tar | sha256sum`, run in `shards/`."""
+        lines = (f"{entry['sha256']}  {name}\n" for name, entry in sorted(self.shards.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
     @staticmethod
     def load(folder: Path) -> "Dataset":
         """Read `<folder>/dataset.json`. Raises FileNotFoundError or ValueError, naming file and mend."""

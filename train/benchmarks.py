@@ -1,13 +1,12 @@
 """What is scored on: the named benchmarks, whose protocol is fixed, and any other folder of triplets."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from conf.command import UserError
 from datasets.source import Source, open_source, require
-from datasets.triplet import DATASET_FILE, sha256
+from datasets.triplet import DATASET_FILE, Dataset
 from train.results import Benchmark
 from train.tasks import fields
 
@@ -48,12 +47,12 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset to score on, and its protocol; None: a folder of one's own."""
+    """A dataset to score on, and its protocol; None: a folder of one's own. left_out: images that its making left out by rule."""
 
     folder: Path
     source: Source
     facts: Benchmark
-    planned: int
+    left_out: int = 0
     protocol: Protocol | None = None
 
     @property
@@ -79,22 +78,21 @@ def opened(benchmark: str, data: str | None) -> Data:
         raise UserError(f"data={folder} does not exist: make it with `{protocol.made}`")
     try:
         source = open_source(folder)
+        told = Dataset.load(folder) if (folder / DATASET_FILE).is_file() else None
     except (OSError, ValueError) as error:
         raise UserError(f"{key}={folder}: {error}") from error
-    told = json.loads((folder / DATASET_FILE).read_text()) if (folder / DATASET_FILE).is_file() else {}
     if protocol:
-        _refuse_others(protocol, folder, told.get("benchmark") or {})
+        _refuse_others(protocol, folder, told.benchmark if told else {})
     images = sum(source.counts)
-    planned = max(images, told.get("count", 0))
     facts = Benchmark(
         name=protocol.name if protocol else None,
         version=protocol.version if protocol else None,
         data=folder.resolve().name,
-        sha256=sha256(folder / DATASET_FILE) if told else None,
+        sha256=told.digest if told else None,
         images=images,
-        whole=images == planned,
+        whole=told is None or images == told.count - told.given_up,
     )
-    return Data(folder, source, facts, planned, protocol)
+    return Data(folder, source, facts, told.given_up if told else 0, protocol)
 
 
 def _refuse_others(protocol: Protocol, folder: Path, told: Mapping[str, object]) -> None:

@@ -190,7 +190,8 @@ def caption(data: Data, found: Sequence[Row], task: str, alignment: str | None, 
     images = next(row.images for row in found if (row.task, row.alignment) == (task, alignment))
     absent = sum(skip.why.startswith(f"{task}:") for skip in skipped)
     left = f", {absent} images left out" if absent else ""
-    part = "" if data.facts.whole else f", not whole: {data.facts.images} of {data.planned} images"
+    part = "" if data.facts.whole else f", not whole: {data.facts.images} images are there"
+    part += f", {data.left_out} left out when it was made" if data.left_out else ""
     how = f"; aligned per image: {alignment}" if alignment else ""
     where = f"{data.name} ({data.facts.sha256[:8]})" if data.facts.sha256 else data.name
     return f"{task} on {where}: {images} images, {TASKS[task].pixels}{left}{part}{how}"

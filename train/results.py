@@ -34,8 +34,9 @@ _MEND = "evaluate again, with this version"
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was scored on. name and version: of a named protocol, or null; data: the folder's last part; sha256: of its dataset.json, null
-    for SynthHuman; images: scored or skipped; whole: whether these are all that the dataset should have.
+    """What was scored on. name and version: of a named protocol, or null; data: the folder's last part; sha256: of its shards
+    (`Dataset.digest`), null for SynthHuman; images: scored or skipped; whole: whether these are all that the dataset should have, but for
+    those that were left out by rule.
     """
 
     name: str | None

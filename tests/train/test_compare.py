@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
@@ -209,7 +210,7 @@ def test_all_formats_hold_the_same_lines(made: dict[str, str]) -> None:
     assert found["terminal"] == {line: found["md"].get(line) for line in found["terminal"]}
     assert {title.split(" on ")[0] for title, _, _ in found["terminal"]} > {"depth", "normal"}
     about = found["md"]["methods on hi4d version 1, 6 images", "as stated and recorded", "theirs"]
-    assert about == ["folder", "predictions", "48x36", "normal_axes=x,y,z", "1", "phidias v0.1.0"]
+    assert about == ["folder", "predictions", "48x36", "normal_axes=x,y,z", "1", hashlib.sha256(b"set").hexdigest()[:12], "phidias v0.1.0"]
     assert "theirs: folder, looked at 48x36" in made["terminal"]
 
 
@@ -320,7 +321,6 @@ def reordered(scores: Any, places: Any, order: slice) -> Any:
 OTHERS = {
     "name": "thuman2",
     "version": 2,
-    "sha256": "0" * 64,
     "images": 7,
     "whole": False,
 }
@@ -339,6 +339,15 @@ def test_results_of_another_benchmark_or_dataset_are_refused_and_it_is_said_what
         gather([folders["a"], tmp_path / "other"])
 
 
+def test_other_shards_are_refused_but_for_a_named_set_which_may_be_made_anywhere(folders: dict[str, Path], tmp_path: Path) -> None:
+    scored.write(tmp_path / "there", "theirs", 0.03, benchmark={"sha256": "0" * 64})
+    assert "2 makes of hi4d, whose photographs may differ in noise" in " ".join(compare([folders["a"], tmp_path / "there"], None).split())
+    for name, own in {"here": "1" * 64, "there": "0" * 64}.items():
+        scored.write(tmp_path / name, name, benchmark={"name": None, "version": None, "sha256": own})
+    with pytest.raises(UserError, match=f"the shards' sha256 is {'1' * 64} in .*here, {'0' * 64} in .*there: score both on one"):
+        gather([tmp_path / "here", tmp_path / "there"])
+
+
 def test_results_whose_images_or_truth_differ_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     results = read(folders["a"])
     images = read_images(folders["a"], results)
@@ -347,7 +356,7 @@ def test_results_whose_images_or_truth_differ_are_refused(folders: dict[str, Pat
         gather([folders["a"], tmp_path / "keys"])
     smaller = {part: reordered(scores, scores.places, slice(None)) for part, scores in images.scores.items()}
     part = Part("normal", None, "all")
-    smaller[part].sums = smaller[part].sums + 1
+    smaller[part].sums = smaller[part].sums + 9
     write(tmp_path / "truth", results, dataclasses.replace(images, scores=smaller))
     with pytest.raises(UserError, match="truth, normal: the results are not of the same pixels"):
         list(pairs(gather([folders["a"], tmp_path / "truth"])))

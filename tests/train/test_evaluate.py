@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.train.conftest import run
 from tests.train.test_predictors import depth_of, normal_of, write
 from train import benchmarks, results
 from train.errormaps import NOT_SCORED, cells
-from train.evaluate import EvaluateConfig, evaluate, gathered, per_image, save
+from train.evaluate import EvaluateConfig, evaluate, gathered, per_image, save, table
 from train.metrics import DEPTH, NORMAL, Tally, interval
 from train.results import Part, Results, Row
 from train.tasks import TASKS
@@ -171,9 +172,28 @@ def test_a_named_benchmark_says_what_was_scored_and_how(crowd: Path, predicted: 
     data, predictor, made = evaluate(EvaluateConfig("thuman2", data=str(folder), predictions=str(predicted), device="cpu"))
     found = gathered(data, predictor, made)
     assert (found.benchmark.name, found.benchmark.version, found.benchmark.whole, found.benchmark.images) == ("thuman2", 1, False, 9)
-    assert found.benchmark.sha256 and {row.alignment for row in found.rows if row.task == "depth"} == {"lsq", "median"}
+    assert {row.alignment for row in found.rows if row.task == "depth"} == {"lsq", "median"}
     metric = scored(Path("thuman2"), data=str(folder), predictions=str(predicted), depth_unit="m")
     assert next(row.alignment for row in metric.rows) == "none"
+
+
+def test_a_set_is_known_by_what_is_in_its_shards_wherever_they_lie(crowd: Path, tmp_path: Path) -> None:
+    moved = named(tmp_path / "moved", crowd)
+    told = json.loads((moved / "dataset.json").read_text())
+    (moved / "dataset.json").write_text(json.dumps({**told, "sources": {"scans": "/elsewhere"}}))
+    found = benchmarks.opened(str(moved), None).facts.sha256
+    assert found == benchmarks.opened(str(crowd), None).facts.sha256
+    assert found == subprocess.check_output("sha256sum *.tar | sha256sum", shell=True, cwd=moved / "shards", text=True).split()[0]
+
+
+def test_a_set_from_which_samples_were_left_out_by_rule_is_whole(crowd: Path, tmp_path: Path) -> None:
+    folder = named(tmp_path / "set", crowd, count=COUNT + 2)
+    assert not benchmarks.opened(str(folder), None).facts.whole
+    told = json.loads((folder / "dataset.json").read_text())
+    told["shards"]["shard-000000.tar"]["given_up"] = {"9": "its mask is empty", "10": "its mask is empty"}
+    (folder / "dataset.json").write_text(json.dumps(told))
+    data, predictor, made = evaluate(EvaluateConfig(str(folder), baseline="trivial", device="cpu"))
+    assert data.facts.whole and "2 left out when it was made" in table(data, gathered(data, predictor, made))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from conf.command import UserError, command, key, required
 from datasets.triplet import write_atomically
 from train import results
 from train.compare import formats, tables
-from train.compare.entries import Entry, Pair, gather, pairs, tasks, unpaired
+from train.compare.entries import Entry, Pair, gather, makes, pairs, tasks, unpaired
 from train.compare.page import page
 from train.quoted import quoted
 
@@ -36,6 +36,9 @@ def notes(entries: Sequence[Entry]) -> list[str]:
     """What a reader must know before the figures: a dataset that is not whole, axes in doubt, images left out, pairs that cannot be."""
     benchmark = entries[0].results.benchmark
     found = [] if benchmark.whole else [f"{benchmark.data} is not whole: {benchmark.images:,} images were there"]
+    if len(sets := makes(entries)) > 1:
+        made = "; ".join(f"{(digest or 'none')[:8]}: {', '.join(labels)}" for digest, labels in sets.items())
+        found.append(f"scored on {len(sets)} makes of {benchmark.name}, whose photographs may differ in noise ({made})")
     for entry in entries:
         if doubt := entry.results.doubt:
             found.append(f"{entry.label}: {doubt}")

@@ -77,13 +77,11 @@ def _label(folder: Path, results: Results, names: Counter[str]) -> str:
 
 
 def _refuse_others(first: tuple[Path, Results, Images], other: tuple[Path, Results, Images]) -> None:
-    """Refuse results of other data: another dataset.json, or, where that says nothing, other images."""
+    """Refuse results of other data: other shards, or other images. A named set may have been made twice: its bytes hang on the machine."""
     ours, theirs = (dataclasses.asdict(results.benchmark) for _, results, _ in (first, other))
-    for name in ("name", "version", "sha256", "images", "whole"):
+    names = {"name": "benchmark", "version": "benchmark version", "images": "images", "whole": "whole dataset"}
+    for name, what in (names if ours["name"] else names | {"sha256": "the shards' sha256"}).items():
         if ours[name] != theirs[name]:
-            what = {"name": "benchmark", "version": "benchmark version", "sha256": "dataset.json's sha256", "whole": "whole dataset"}.get(
-                name, name
-            )
             raise UserError(
                 f"results= differ: {what} is {ours[name]} in {first[0]}, {theirs[name]} in {other[0]}: score both on one dataset"
             )
@@ -108,6 +106,14 @@ def pairs(entries: Sequence[Entry]) -> Iterator[Pair]:
             for alignment in first.alignments(task):
                 if alignment in second.alignments(task):
                     yield _pair(first, second, Part(task, alignment, EVERYTHING))
+
+
+def makes(entries: Sequence[Entry]) -> dict[str | None, list[str]]:
+    """SHA-256 of the shards -> the results that were scored on them; several where a named set was made more than once."""
+    found: dict[str | None, list[str]] = {}
+    for entry in entries:
+        found.setdefault(entry.results.benchmark.sha256, []).append(entry.label)
+    return found
 
 
 def unpaired(entries: Sequence[Entry]) -> list[str]:

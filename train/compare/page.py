@@ -12,7 +12,7 @@ import numpy as np
 from conf.command import UserError
 from train.compare import formats
 from train.compare.charts import charts
-from train.compare.entries import Entry, tasks
+from train.compare.entries import Entry, makes, tasks
 from train.compare.tables import Table, dataset, figures, methods, number
 from train.errormaps import COLOURS, SCALES, WHICH
 from train.results import Picture
@@ -30,7 +30,7 @@ def page(
         "benchmark": f"{benchmark.name} version {benchmark.version}" if benchmark.name else benchmark.data,
         "images": f"{benchmark.images:,}" + ("" if benchmark.whole else ", not whole"),
         "methods": str(len(entries)),
-        "dataset.json": benchmark.sha256[:12] if benchmark.sha256 else "none",
+        "sha256 of shards": ", ".join((digest or "none")[:8] for digest in makes(entries)),
     }
     return Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"Results on {dataset(entries[0])}"),

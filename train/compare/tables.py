@@ -5,9 +5,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from train.compare.entries import Entry, Pair, tasks
 from train.errormaps import RANKED_BY
-from train.metrics import EVERYTHING, Difference, Figure
+from train.metrics import EVERYTHING, Difference, Figure, alike
 from train.quoted import Protocol, Quoted, quoted
 from train.results import Part, Row
 from train.tasks import TASKS
@@ -113,8 +115,8 @@ def named(entry: Entry, alignment: str | None) -> str:
 def _is_best(name: str, row: Row, rivals: Sequence[Row]) -> bool:
     """Not where all are alike, nor where they were scored on different pixels."""
     values = {value for rival in rivals if (value := rival.figures.get(name)) is not None}
-    alike = len({(rival.images, rival.pixels) for rival in rivals}) == 1
-    return alike and len(values) > 1 and row.figures.get(name) == figures(row.task)[name].best(values)
+    same = all(rival.images == row.images and alike(np.array(row.pixels), np.array(rival.pixels)) for rival in rivals)
+    return same and len(values) > 1 and row.figures.get(name) == figures(row.task)[name].best(values)
 
 
 def _quoted(task: str, protocol: Protocol, rows: Sequence[Quoted]) -> Section:
@@ -195,8 +197,8 @@ def methods(entries: Sequence[Entry]) -> Table:
         method, results = entry.results.method, entry.results
         stated = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in method.conversion.items())
         versions = (f"{name} {version}" for name, version in results.versions.items() if version)
-        cells = (method.kind, method.source, method.resolution, ", ".join(stated), str(len(results.skipped)), ", ".join(versions))
+        digest = (results.benchmark.sha256 or NOTHING)[:12]
+        cells = (method.kind, method.source, method.resolution, ", ".join(stated), str(len(results.skipped)), digest, ", ".join(versions))
         lines.append(Line(entry.label, cells))
-    heads = ("kind", "source", "looked at", "conversion", "left out", "versions")
-    caption = f"sha256 of dataset.json: {entries[0].results.benchmark.sha256 or 'there is none'}"
-    return Table("methods", f"methods on {dataset(entries[0])}", heads, (Section("as stated and recorded", tuple(lines)),), caption)
+    heads = ("kind", "source", "looked at", "conversion", "left out", "sha256 of shards", "versions")
+    return Table("methods", f"methods on {dataset(entries[0])}", heads, (Section("as stated and recorded", tuple(lines)),))

@@ -7,7 +7,7 @@ are its result, with the mean of images (macro) and of all pixels (micro); `inte
 from train.metrics.alignment import ALIGNMENTS
 from train.metrics.colour import COLOUR
 from train.metrics.depth import DEPTH
-from train.metrics.interval import Difference, Interval, difference, interval
+from train.metrics.interval import Difference, Interval, alike, difference, interval
 from train.metrics.measure import Errors, Figure, Measure
 from train.metrics.normal import NORMAL
 from train.metrics.points import POINTS
@@ -27,6 +27,7 @@ __all__ = [
     "Measure",
     "Scores",
     "Tally",
+    "alike",
     "difference",
     "interval",
 ]
