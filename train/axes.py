@@ -1,5 +1,10 @@
-"""Whether normals were read in the right axes: the classic mistake with other people's predictions, which looks like a bad model."""
+"""Axes of normals, as users state them, and whether they did rightly: the classic mistake, which looks like a bad model.
 
+A statement such as `x-y-z` says what the three channels hold, in the house's axes x right, y up, z toward the camera.
+"""
+
+import re
+from collections.abc import Sequence
 from itertools import permutations, product
 
 import numpy as np
@@ -10,6 +15,25 @@ from datasets.conventions import Array
 GOOD, MARGIN = 0.7, 0.3
 #: Of rows and columns, every so many-th is looked at.
 EVERY = 4
+
+
+#: Channel -> its axis, 0 to 2, and sign.
+Channels = Sequence[tuple[int, int]]
+HOUSE: Channels = ((0, 1), (1, 1), (2, 1))
+
+
+def read(statement: str) -> Channels:
+    """What a statement says; commas and spaces may be in it. Raises ValueError where it does not name each axis once."""
+    plain = re.sub(r"[\s,]", "", statement)
+    found = tuple(("xyz".index(axis), -1 if sign == "-" else 1) for sign, axis in re.findall("([+-]?)([xyz])", plain))
+    if not re.fullmatch("([+-]?[xyz]){3}", plain) or {axis for axis, _ in found} != {0, 1, 2}:
+        raise ValueError("say what the channels hold, each axis once, as x-y-z")
+    return found
+
+
+def spelt(channels: Channels) -> str:
+    """The statement of these channels."""
+    return "".join(("-" if sign < 0 else "") + "xyz"[axis] for axis, sign in channels)
 
 
 class Agreement:
@@ -37,14 +61,6 @@ class Agreement:
         best = max(cosines, key=lambda turn: cosines[turn])
         if cosines[best] < GOOD or cosines[best] < now + MARGIN:
             return None
-        return f"normals fit far better with 'normal_axes={_restated(stated, *best)}' (mean cosine {cosines[best]:.2f}, now {now:.2f})"
-
-
-def _restated(stated: str, order: tuple[int, ...], signs: tuple[int, ...]) -> str:
-    """What the channels hold, where the stated axis i is truly axis order[i], with a sign."""
-    channels = []
-    for channel in stated.replace(" ", "").split(","):
-        axis = "xyz".index(channel[-1])
-        sign = signs[axis] * (-1 if channel[0] == "-" else 1)
-        channels.append(("-" if sign < 0 else "") + "xyz"[order[axis]])
-    return ",".join(channels)
+        order, signs = best  # the stated axis i is truly axis order[i], with a sign
+        right = spelt([(order[axis], sign * signs[axis]) for axis, sign in read(stated)])
+        return f"normals fit far better with normal_axes={right} (mean cosine {cosines[best]:.2f}, now {now:.2f})"

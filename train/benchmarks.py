@@ -47,11 +47,13 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset to score on, and its protocol; None: a folder of one's own. left_out: images that its making left out by rule."""
+    """A dataset to score on, and its protocol; None: a folder of one's own. planned: images that there should be, without those
+    left_out, by rule, when it was made."""
 
     folder: Path
     source: Source
     facts: Benchmark
+    planned: int
     left_out: int = 0
     protocol: Protocol | None = None
 
@@ -83,16 +85,17 @@ def opened(benchmark: str, data: str | None) -> Data:
         raise UserError(f"{key}={folder}: {error}") from error
     if protocol:
         _refuse_others(protocol, folder, told.benchmark if told else {})
-    images = sum(source.counts)
+    images, left_out = sum(source.counts), told.given_up if told else 0
+    planned = told.count - left_out if told else images
     facts = Benchmark(
         name=protocol.name if protocol else None,
         version=protocol.version if protocol else None,
         data=folder.resolve().name,
         sha256=told.digest if told else None,
         images=images,
-        whole=told is None or images == told.count - told.given_up,
+        whole=images == planned,
     )
-    return Data(folder, source, facts, told.given_up if told else 0, protocol)
+    return Data(folder, source, facts, planned, left_out, protocol)
 
 
 def _refuse_others(protocol: Protocol, folder: Path, told: Mapping[str, object]) -> None:

@@ -54,7 +54,7 @@ class EvaluateConfig:
         None, "depth (planar), disparity (nearer is larger), distance (along the ray); null: what is known, or depth"
     )
     depth_unit: str | None = key(None, "m, cm, mm of a metric depth; null: what is known, or none, for relative depth")
-    normal_axes: str | None = key(None, "what the channels hold; null: 'x,y,z', x right, y up, z toward the camera; OpenCV's: 'x,-y,-z'")
+    normal_axes: str | None = key(None, "what the channels hold; null: xyz, x right, y up, z toward the camera; OpenCV's: x-y-z")
     png_scale: float | None = key(None, "predictions=: what a code of 1 in a PNG of depth stands for, in depth_unit")
     resize: bool = key(False, "predictions=: bring those of another size to the picture's, bilinear; else they are refused")
     on_bad: str = key(
@@ -189,8 +189,8 @@ def caption(data: Data, found: Sequence[Row], task: str, alignment: str | None, 
     """What a table shows, in words."""
     images = next(row.images for row in found if (row.task, row.alignment) == (task, alignment))
     absent = sum(skip.why.startswith(f"{task}:") for skip in skipped)
-    left = f", {absent} images left out" if absent else ""
-    part = "" if data.facts.whole else f", not whole: {data.facts.images} images are there"
+    left = f", {absent} left out" if absent else ""
+    part = "" if data.facts.whole else f", not whole: {data.facts.images} of {data.planned} images"
     part += f", {data.left_out} left out when it was made" if data.left_out else ""
     how = f"; aligned per image: {alignment}" if alignment else ""
     where = f"{data.name} ({data.facts.sha256[:8]})" if data.facts.sha256 else data.name

@@ -65,7 +65,7 @@ def write(
     rows = [row for part, of_part in scores.items() for row in _rows(part, of_part, [people[place] for place in of_part.places])]
     made = Results(
         Benchmark(**{**about, **(benchmark or {})}),
-        Method(name, "folder", "predictions", "48x36", {"normal_axes": "x,y,z"}),
+        Method(name, "folder", "predictions", "48x36", {"normal_axes": "xyz"}),
         tuple(rows),
         tuple(Skipped(key, "depth: the prediction is not finite") for key in skip),
         {"phidias": "v0.1.0", "torch": None},

@@ -210,7 +210,7 @@ def test_all_formats_hold_the_same_lines(made: dict[str, str]) -> None:
     assert found["terminal"] == {line: found["md"].get(line) for line in found["terminal"]}
     assert {title.split(" on ")[0] for title, _, _ in found["terminal"]} > {"depth", "normal"}
     about = found["md"]["methods on hi4d version 1, 6 images", "as stated and recorded", "theirs"]
-    assert about == ["folder", "predictions", "48x36", "normal_axes=x,y,z", "1", hashlib.sha256(b"set").hexdigest()[:12], "phidias v0.1.0"]
+    assert about == ["folder", "predictions", "48x36", "normal_axes=xyz", "1", hashlib.sha256(b"set").hexdigest()[:12], "phidias v0.1.0"]
     assert "theirs: folder, looked at 48x36" in made["terminal"]
 
 

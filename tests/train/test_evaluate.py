@@ -216,8 +216,8 @@ def test_another_set_is_not_taken_for_a_named_benchmark(crowd: Path, tmp_path: P
         ({}, "no method is named: give one of checkpoint=, model=, onnx=, predictions=, baseline="),
         ({"baseline": "trivial", "model": "x"}, "model= and baseline= name 2 methods"),
         (
-            {"baseline": "trivial", "normal_axes": "x,-y,-z"},
-            "normal_axes=x,-y,-z goes with model=, onnx=, predictions=, not with baseline=",
+            {"baseline": "trivial", "normal_axes": "x-y-z"},
+            "normal_axes=x-y-z goes with model=, onnx=, predictions=, not with baseline=",
         ),
         ({"model": "x", "resize": True}, "resize=True goes with predictions=, not with model="),
         ({"baseline": "zero"}, "baseline=zero: there is one"),
@@ -256,10 +256,10 @@ def test_an_error_map_is_black_where_a_prediction_is_right_and_brighter_the_more
 def test_the_command_writes_results_pictures_and_says_what_was_left_out(crowd: Path, predicted: Path, tmp_path: Path) -> None:
     lab = write(tmp_path / "lab", crowd, depth=off)
     (lab / "depth" / "000000004.npy").unlink()
-    keys = ("depth_unit=m", "on_bad=skip", "resamples=100", f"out={tmp_path / 'out'}", "name=ours", "device=cpu")
+    keys = ("depth_unit=m", "on_bad=skip", "resamples=100", f"out={tmp_path / 'out'}", "name=ours", "device=cpu", "normal_axes=-zxy")
     done = run("train.evaluate", f"benchmark={crowd}", f"predictions={lab}", *keys)
     assert done.returncode == 0, done.stderr[-2000:]
-    for words in ("ours (folder)", "depth on crowd", "8 images, person pixels, 1 images left out; aligned per image: none", "± 95 %"):
+    for words in ("ours (folder)", "depth on crowd", "8 images, person pixels, 1 left out; aligned per image: none", "± 95 %"):
         assert words in done.stdout
     assert "left out: image 000000004, depth: no file" in done.stdout
     found = results.read(tmp_path / "out")

@@ -17,6 +17,7 @@ from datasets import reader
 from datasets.conventions import Array, camera_rays, normal_to_rgb
 from datasets.triplet import Dataset, Triplet, write_exr, write_shard
 from tests.fixtures import write_synthhuman
+from train import axes
 from train.evaluate import EvaluateConfig, evaluate, gathered
 from train.metrics import DEPTH
 from train.predictors import huggingface
@@ -127,9 +128,9 @@ STATEMENTS: dict[str, tuple[str, dict[str, str], Callable[[Triplet], Array], str
         lambda t: 5 * depth_of(t) * np.linalg.norm(camera_rays(t.K, *t.mask.shape), axis=-1),
         "scale",
     ),
-    "OpenCV's axes": ("normal", {"normal_axes": "x,-y,-z"}, lambda t: normal_of(t) * [1, -1, -1], None),
-    "channels turned": ("normal", {"normal_axes": "z, y, x"}, lambda t: normal_of(t)[..., ::-1], None),
-    "one axis turned into another": ("normal", {"normal_axes": "-z,x,y"}, lambda t: normal_of(t)[..., [2, 0, 1]] * [-1, 1, 1], None),
+    "OpenCV's axes": ("normal", {"normal_axes": "x-y-z"}, lambda t: normal_of(t) * [1, -1, -1], None),
+    "channels turned": ("normal", {"normal_axes": "zyx"}, lambda t: normal_of(t)[..., ::-1], None),
+    "one axis turned into another": ("normal", {"normal_axes": "-zxy"}, lambda t: normal_of(t)[..., [2, 0, 1]] * [-1, 1, 1], None),
     "of any length": ("normal", {}, lambda t: 3 * normal_of(t), None),
 }
 
@@ -151,7 +152,8 @@ def test_what_is_stated_about_values_is_undone(spheres: Path, tmp_path: Path, na
     ("keys", "message"),
     [
         ({"normal_axes": "x,y"}, "normal_axes=x,y: say what the channels hold"),
-        ({"normal_axes": "x,y,y"}, "each axis once"),
+        ({"normal_axes": "xyy"}, "each axis once"),
+        ({"normal_axes": "xyzx"}, "each axis once"),
         ({"depth_kind": "depths"}, "depth_kind=depths: choose from depth, disparity, distance"),
         ({"depth_unit": "feet"}, "depth_unit=feet: choose from m, cm, mm"),
         ({"depth_kind": "disparity", "alignment": "lsq"}, "alignment=lsq does not go with"),
@@ -232,15 +234,19 @@ def test_synthhuman_is_scored_in_its_own_files(spheres: Path, tmp_path: Path) ->
     assert found.benchmark.sha256 is None and row(found, "normal").images == 2 and found.benchmark.data == "synthhuman"
 
 
-@pytest.mark.parametrize("stated", [None, "z,-x,y"])
-@pytest.mark.parametrize("held", ["x,-y,-z", "y,z,-x"])
+def test_axes_may_be_spelt_with_commas_and_signs() -> None:
+    assert axes.read("z, -y,+x") == axes.read("z-yx") == ((2, 1), (1, -1), (0, 1))
+    assert axes.spelt(axes.read("+x, y, z")) == "xyz"
+
+
+@pytest.mark.parametrize("stated", [None, "z-xy"])
+@pytest.mark.parametrize(("held", "order", "signs"), [("x-y-z", [0, 1, 2], [1, -1, -1]), ("yz-x", [1, 2, 0], [1, 1, -1])])
 def test_axes_that_were_stated_wrongly_are_told_and_right_ones_are_not(
-    spheres: Path, tmp_path: Path, held: str, stated: str | None
+    spheres: Path, tmp_path: Path, held: str, order: list[int], signs: list[int], stated: str | None
 ) -> None:
-    signs = [-1 if axis[0] == "-" else 1 for axis in held.split(",")]
-    write(tmp_path, spheres, normal=lambda t: normal_of(t)[..., ["xyz".index(axis[-1]) for axis in held.split(",")]] * signs + 0.05)
+    write(tmp_path, spheres, normal=lambda t: normal_of(t)[..., order] * signs + 0.05)
     doubt = scored(spheres, predictions=str(tmp_path), normal_axes=stated).doubt
-    assert doubt and f"far better with 'normal_axes={held}' (mean cosine 1.00, now" in doubt
+    assert doubt and f"far better with normal_axes={held} (mean cosine 1.00, now" in doubt
     assert scored(spheres, predictions=str(tmp_path), normal_axes=held).doubt is None
 
 
@@ -274,9 +280,9 @@ def test_a_normal_model_of_transformers_is_undone_by_its_own_processor(
     config.save_pretrained(tmp_path / "tiny")
     monkeypatch.setattr(transformers.AutoImageProcessor, "from_pretrained", lambda name: Processor())
     monkeypatch.setattr(transformers.AutoModelForNormalEstimation, "from_pretrained", lambda name, dtype: Answers())
-    found = scored(coloured, model=str(tmp_path / "tiny"), normal_axes="x,-y,-z")
+    found = scored(coloured, model=str(tmp_path / "tiny"), normal_axes="x-y-z")
     assert (figures(found, "normal")["median"] or 0) < 3, "but for eight bits and the size"
-    assert found.method.resolution == "32x32 by its image processor" and found.method.conversion == {"normal_axes": "x,-y,-z"}
+    assert found.method.resolution == "32x32 by its image processor" and found.method.conversion == {"normal_axes": "x-y-z"}
 
 
 def test_a_processor_that_needs_torchvision_is_one_line(spheres: Path, tmp_path: Path) -> None:
@@ -381,7 +387,7 @@ def coloured(spheres: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "keys",
-    [{"normal_axes": "z,y,x"}, {"onnx_channels": "rgb"}, {"onnx_channels": "rgb", "free": True}],
+    [{"normal_axes": "zyx"}, {"onnx_channels": "rgb"}, {"onnx_channels": "rgb", "free": True}],
     ids=["as DAViD's", "rgb", "of any size"],
 )
 def test_an_onnx_file_sees_the_whole_picture_and_answers_in_place(coloured: Path, tmp_path: Path, keys: dict[str, Any]) -> None:

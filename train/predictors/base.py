@@ -1,7 +1,6 @@
 """What a predictor is, and how its values come to the conventions of the house."""
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 
 from conf.command import UserError
 from datasets.conventions import Array, camera_rays
+from train import axes
 
 #: What values of depth may mean; metres of each unit.
 DEPTH_KINDS = ("depth", "disparity", "distance")
@@ -71,21 +71,22 @@ class Conversion:
 
     depth_kind   depth: planar; disparity: its inverse, nearer is larger; distance: along the ray
     depth_unit   m, cm or mm (of a disparity: 1/m ...); None: no unit, relative
-    normal_axes  what the three channels hold, in the house's axes x right, y up, z toward the camera: `x,-y,-z` is OpenCV's
+    normal_axes  what the three channels hold, in the house's axes x right, y up, z toward the camera: `x-y-z` is OpenCV's
     """
 
     depth_kind: str = "depth"
     depth_unit: str | None = None
-    normal_axes: str = "x,y,z"
+    normal_axes: str = axes.spelt(axes.HOUSE)
 
     def __post_init__(self) -> None:
         if self.depth_kind not in DEPTH_KINDS:
             raise UserError(f"depth_kind={self.depth_kind}: choose from {', '.join(DEPTH_KINDS)}")
         if self.depth_unit is not None and self.depth_unit not in UNITS:
             raise UserError(f"depth_unit={self.depth_unit}: choose from {', '.join(UNITS)}, or null for depth without a unit")
-        parts = self.normal_axes.replace(" ", "").split(",")
-        if sorted(part.lstrip("+-") for part in parts) != ["x", "y", "z"] or not all(re.fullmatch(r"[+-]?[xyz]", part) for part in parts):
-            raise UserError(f"normal_axes={self.normal_axes}: say what the channels hold, each axis once, as 'x,-y,-z'")
+        try:
+            axes.read(self.normal_axes)
+        except ValueError as error:
+            raise UserError(f"normal_axes={self.normal_axes}: {error}") from error
 
     @staticmethod
     def of(stated: Stated, **known: Any) -> "Conversion":
@@ -103,7 +104,7 @@ class Conversion:
     def facts(self, tasks: Sequence[str]) -> dict[str, Any]:
         """What tables record."""
         facts: dict[str, Any] = {"depth_kind": self.depth_kind, "depth_unit": self.depth_unit} if "depth" in tasks else {}
-        return facts | ({"normal_axes": self.normal_axes} if "normal" in tasks else {})
+        return facts | ({"normal_axes": axes.spelt(axes.read(self.normal_axes))} if "normal" in tasks else {})
 
     def __call__(self, task: str, values: Array, K: Array) -> Array:
         """Values (H,W) or (H,W,3) of a task in the conventions of the house; disparity without a unit stays as it is."""
@@ -123,11 +124,12 @@ class Conversion:
         return factor * values
 
     def _normal(self, values: Array) -> Array:
-        if self.normal_axes == "x,y,z":
+        channels = axes.read(self.normal_axes)
+        if channels == axes.HOUSE:
             return values
         turned = np.empty_like(values)
-        for channel, axis in enumerate(self.normal_axes.replace(" ", "").split(",")):
-            turned[..., "xyz".index(axis[-1])] = -values[..., channel] if axis[0] == "-" else values[..., channel]
+        for channel, (axis, sign) in enumerate(channels):
+            turned[..., axis] = sign * values[..., channel]
         return turned
 
 
