@@ -174,7 +174,7 @@ def test_predictions_of_another_size_are_refused_by_name_or_resized_where_asked(
     with pytest.raises(UserError, match=r"000000000\.npy is 96x72, its picture 48x36: .*resize=true"):
         scored(spheres, predictions=str(tmp_path), depth_unit="m")
     found = scored(spheres, predictions=str(tmp_path), depth_unit="m", resize=True)
-    assert found.method.resolution == "96x72, resized" and found.method.conversion["resize"] == "bilinear"
+    assert found.method.resolution == "of the files; 8 resized, the last from 96x72" and found.method.conversion["resize"] == "bilinear"
     assert (figures(found, "depth")["absrel"] or 1) < 0.1
 
 

@@ -35,7 +35,7 @@ class Folder(Predictor):
             raise UserError(f"{what} has no predictions: name them depth/KEY.npy, normal/KEY.exr, ... ({', '.join(ENDINGS)})")
         self.png_scale, self.resize, self.read = stated.png_scale, stated.resize, Conversion.of(stated)
         self.name = self.source = self.folder.resolve().name
-        self.resolution = "of the files"
+        self.resolution, self.resized = "of the files", 0
         self.suits = self.read.suits
         self.conversion = self.read.facts(self.tasks) | ({"png_scale": stated.png_scale} if stated.png_scale else {})
 
@@ -72,7 +72,8 @@ class Folder(Predictor):
         if not self.resize:
             pair = f"{path} is {found}, its picture {size[0]}x{size[1]}"
             raise UserError(f"{pair}: predict at the pictures' own sizes, or give resize=true (bilinear)")
-        self.resolution, self.conversion["resize"] = f"{found}, resized", "bilinear"
+        self.resized += 1
+        self.resolution, self.conversion["resize"] = f"of the files; {self.resized:,} resized, the last from {found}", "bilinear"
         return cv2.resize(values.astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
