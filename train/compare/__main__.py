@@ -104,7 +104,7 @@ def compare(folders: Sequence[Path], out: Path | None) -> str:
         write_atomically(out / "table.json", json.dumps(data(entries, paired), indent=1, allow_nan=False) + "\n")
     looked = [f"{entry.label}: {entry.results.method.kind}, looked at {entry.results.method.resolution}" for entry in entries]
     return "\n\n".join(
-        [*(textwrap.fill(line, formats.WIDTH) for line in [*looked, *said]), *map(formats.terminal, [*scores, *differences])]
+        [*(textwrap.fill(line, formats.WIDTH) for line in [*looked, *said]), *map(formats.terminal, [*scores, *grouped, *differences])]
     )
 
 
