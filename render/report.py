@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import cv2
@@ -19,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from conf.command import UserError, command, key, required
+from conf.page import page as filled
 from datasets.conventions import Array, normal_to_rgb
 from datasets.triplet import MEMBERS, Dataset, Triplet, decode, write_atomically
 from render.benchmark import missing_frames
@@ -266,10 +266,11 @@ def page(dataset: Dataset, found: Survey, title: str) -> str:
         drawn = "".join(chart.to_html() for chart in members)
         above = f"<h2>{name}</h2>{note if name == MEASURED else ''}"
         charts.append(f'<section>{above}<div class="charts">{drawn}</div></section>' if drawn else "")
-    return Template(TEMPLATE.read_text()).substitute(
-        title=html.escape(title),
-        facts="".join(f"<div><b>{html.escape(value)}</b>{name}</div>" for name, value in facts(dataset, found).items() if value),
-        notices="\n".join(f'<p class="notice">{html.escape(line)}</p>' for line in notices(dataset, found)),
+    return filled(
+        TEMPLATE,
+        title,
+        {name: value for name, value in facts(dataset, found).items() if value},
+        notices(dataset, found),
         samples="\n".join(found.rows),
         charts="\n".join(charts),
         scans=scans(dataset, found.names["subjects.scan"]),

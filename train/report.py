@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
 import cv2
 import numpy as np
 from omegaconf import OmegaConf
 
 from conf.command import UserError, command, key, required
+from conf.page import page
 from datasets import reader
 from datasets.conventions import Array
 from datasets.source import open_source
@@ -208,9 +208,10 @@ def render(config: ReportConfig, model: Ours, data: Data, ours: Scored, baseline
         "steps × batch": f"{settings.steps} × {settings.batch_size}",
         "model sees": "{} × {}".format(*settings.size),
     }
-    return Template(TEMPLATE.read_text()).substitute(
-        title=html.escape(config.title),
-        facts="".join(f"<div><b>{html.escape(value)}</b>{html.escape(name)}</div>" for name, value in facts.items()),
+    return page(
+        TEMPLATE,
+        config.title,
+        facts,
         scores=score_tables(data, ours, baseline),
         predictions=prediction_rows(model, data.folder, ours, config.predictions),
         curves=charts(run),

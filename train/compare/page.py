@@ -4,12 +4,12 @@ import base64
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 
 import cv2
 import numpy as np
 
 from conf.command import UserError
+from conf.page import page as filled
 from train.compare import formats
 from train.compare.charts import charts
 from train.compare.entries import Entry, makes, tasks
@@ -32,10 +32,11 @@ def page(
         "methods": str(len(entries)),
         "sha256 of shards": ", ".join((digest or "none")[:8] for digest in makes(entries)),
     }
-    return Template(TEMPLATE.read_text()).substitute(
-        title=html.escape(f"Results on {dataset(entries[0])}"),
-        facts="".join(f"<div><b>{html.escape(value)}</b>{html.escape(name)}</div>" for name, value in facts.items()),
-        notices="".join(f'<p class="notice">{html.escape(note)}</p>' for note in notes),
+    return filled(
+        TEMPLATE,
+        f"Results on {dataset(entries[0])}",
+        facts,
+        notes,
         scores="".join(map(formats.page, scores)),
         groups=_groups(entries, grouped),
         differences="".join(map(formats.page, differences)) or "<p>None: they take two results of one task and alignment.</p>",
