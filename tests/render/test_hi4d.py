@@ -223,6 +223,24 @@ def test_without_the_meshs_segmentation_the_nearest_body_tells_whose_a_face_is(t
     assert Moment(frame).joints(0) == {}
 
 
+def test_a_pair_may_lie_in_several_folders(source: tuple[Path, dict[str, hi4d.Truth]], tmp_path: Path) -> None:
+    for name, action in {"pair28": "dance28", "pair28_1": "talk28"}.items():
+        shutil.copytree(source[0] / "pair28" / "dance28", tmp_path / name / action)
+    (tmp_path / "pair280").mkdir()  # another pair
+    frames, _ = find(tmp_path, [28], [4], 0.0)
+    assert [frame.action.name for frame in frames] == ["pair28/dance28"] * 2 + ["pair28/talk28"] * 2
+
+
+def test_rotations_that_a_file_rounds_are_rigid(source: tuple[Path, dict[str, hi4d.Truth]], tmp_path: Path) -> None:
+    shutil.copytree(source[0] / "pair28", tmp_path / "pair28")
+    path = tmp_path / "pair28" / "dance28" / "cameras" / "rgb_cameras.npz"
+    values = dict(np.load(path))
+    exact = values["extrinsics"][0, :, :3] @ UP[:3, :3].T
+    np.savez(path, **{**values, "extrinsics": values["extrinsics"].round(3)})
+    rotation = find(tmp_path, [28], [4], 0.0)[0][0].camera.world_to_camera[:3, :3]
+    assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12) and np.abs(rotation - exact).max() < 1e-3
+
+
 def test_what_is_missing_is_refused_before_any_work(source: tuple[Path, dict[str, hi4d.Truth]], tmp_path: Path) -> None:
     folder = tmp_path / "source"
     shutil.copytree(source[0], folder)
