@@ -125,6 +125,21 @@ def test_a_mesh_around_the_camera_is_seen_before_it_only(raster: Raster) -> None
     assert np.abs(labels.depth / depth - 1).max() < 1e-5
 
 
+def test_a_floor_under_the_camera_is_covered_up_to_its_edge(raster: Raster) -> None:
+    """It begins behind the camera and ends above the frame: of its corners, none is near the edge that is seen."""
+    vertices = np.array([[-50, 1, -5], [0.55, 1, -5], [0.55, 1, 50], [-50, 1, 50]])
+    raster.load(vertices, np.array([[0, 1, 2], [0, 2, 3]]))
+    K = np.array([[90.0, 0, 61.3], [0, 80, -20.0], [0, 0, 1]])
+
+    labels = raster.render(K, np.eye(4), HEIGHT, WIDTH)
+
+    x, y = np.meshgrid((np.arange(FINE * WIDTH) + 0.5) / FINE, (np.arange(FINE * HEIGHT) + 0.5) / FINE)
+    inside = (x - 61.3) / 90 * 80 / (y + 20.0) < 0.55
+    share = 255 * inside.reshape(HEIGHT, FINE, WIDTH, FINE).mean(axis=(1, 3))
+    assert np.sum((share > 0) & (share < 255)) > 60
+    assert np.abs(labels.alpha - share).max() <= 255 / FINE**2 + 1
+
+
 def test_rasters_come_and_go_without_harm_to_each_other(raster: Raster, pair: tuple[np.ndarray, ...]) -> None:
     K, world_to_camera = camera(0.0)
     vertices, faces, ids = pair

@@ -196,6 +196,14 @@ def test_the_head_follows_the_spine() -> None:
         assert np.abs(bent - expected).max() < 1e-12
 
 
+def test_the_head_is_in_the_scans_own_unit() -> None:
+    fit = {"global_orient": np.array([0.1, 2.0, -0.2]), "body_pose": np.full(63, 0.05), "scale": 1.0, "translation": np.zeros(3)}
+    head = np.array(smplx.options(fit, Path("fit"), scale=True).head)
+    shift = np.array([0.3, -1.2, 2.0])
+    moved = smplx.options({**fit, "scale": 0.4, "translation": shift}, Path("fit"), scale=True)
+    assert np.allclose(moved.head, 0.4 * head + shift) and moved.metres == pytest.approx(2.5)
+
+
 def test_ids_are_the_datasets_whatever_the_path(tmp_path: Path) -> None:
     thuman2.write(tmp_path / "here", [4, 9])
     shutil.copytree(tmp_path / "here", tmp_path / "there" / "deep" / "THuman2.0_Release")
