@@ -196,6 +196,16 @@ def test_values_that_are_not_finite_on_a_person_are_refused_or_left_out_by_name(
     assert [left.key for left in found.skipped] == ["000000002"] and "3 of" in found.skipped[0].why
 
 
+def test_a_code_of_nought_in_a_png_of_depth_is_no_prediction(spheres: Path, tmp_path: Path) -> None:
+    (tmp_path / "depth").mkdir()
+    for t in triplets(spheres):
+        values = depth_of(t)
+        values[tuple(np.argwhere(t.mask)[0])] = 0
+        _png(tmp_path / "depth" / t.key, "depth", values)
+    with pytest.raises(UserError, match=r"image 000000000, depth: .* not finite at 1 of"):
+        scored(spheres, predictions=str(tmp_path), png_scale=1e-4)
+
+
 def test_missing_and_unreadable_predictions_are_refused_before_any_work_or_left_out(spheres: Path, tmp_path: Path) -> None:
     write(tmp_path, spheres, depth=depth_of)
     for key in ("000000003", "000000005"):
