@@ -32,7 +32,8 @@ class Quoted:
 
 
 _SAPIENS = "Sapiens, arXiv:2408.12569"
-_SUBSET = "person pixels, full frame, 1,195 images of pairs 28, 32, 37"
+#: Issues are those of github.com/facebookresearch/sapiens.
+_SUBSET = "person pixels, full frame; 1,195 of some 1,500 images of pairs 28, 32, 37 (issue 194), rendered by virtual cameras (issue 215)"
 _HI4D_DEPTH = Protocol(_SAPIENS, f"{_SUBSET}; a scale and a shift fitted per image, whether by least squares or median is not said")
 _HI4D_NORMAL = Protocol(_SAPIENS, f"{_SUBSET}; whether the average is of images or of pixels is not said")
 _THUMAN2_NORMAL = Protocol(
