@@ -61,8 +61,8 @@ class EvaluateConfig:
         "refuse", "missing, unreadable or non-finite predictions: refuse, or skip (left out, counted and named in the results)"
     )
     onnx_outputs: list[str] | None = key(None, "the task of each output, '' of others; null: by name and shape")
-    onnx_channels: str = key("bgr", "order of the input's channels: bgr or rgb")
-    onnx_size: list[int] = key([512, 512], "height and width of the input, where the file leaves them open")
+    onnx_channels: str | None = key(None, "order of the input's channels, bgr or rgb; null: as the file tells, else bgr")
+    onnx_size: list[int] | None = key(None, "height and width of an input that leaves them open; null: as the file tells, else 512, 512")
     onnx_mean: list[float] = key([0.0, 0.0, 0.0], "taken from the input's channels, values 0..1")
     onnx_std: list[float] = key([1.0, 1.0, 1.0], "by which they are divided then")
     pictures: bool = key(True, "photograph, truth, prediction and error of the worst, median and best image of each task, into out=")
@@ -92,12 +92,12 @@ def check(config: EvaluateConfig) -> None:
         raise UserError(f"alignment={config.alignment}: choose from {', '.join(ALIGNMENTS)}")
     if config.on_bad not in ("refuse", "skip"):
         raise UserError(f"on_bad={config.on_bad}: choose from refuse, skip")
-    if config.onnx_channels not in ("bgr", "rgb"):
+    if config.onnx_channels not in (None, "bgr", "rgb"):
         raise UserError(f"onnx_channels={config.onnx_channels}: choose from bgr, rgb")
     for name, count in {"onnx_size": 2, "onnx_mean": 3, "onnx_std": 3}.items():
-        if len(getattr(config, name)) != count:
-            raise UserError(f"{name}={getattr(config, name)}: give {count} numbers")
-    if min(config.onnx_size) < 1 or not all(config.onnx_std):
+        if (value := getattr(config, name)) is not None and len(value) != count:
+            raise UserError(f"{name}={value}: give {count} numbers")
+    if min(config.onnx_size or [1]) < 1 or not all(config.onnx_std):
         raise UserError(f"onnx_size={config.onnx_size}, onnx_std={config.onnx_std}: give sizes of at least 1 and no std of 0")
     unknown = [task for task in config.tasks or () if task not in TASKS]
     if unknown or config.tasks == []:

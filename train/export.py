@@ -77,8 +77,8 @@ def write_torch(program: torch.export.ExportedProgram, path: Path) -> Callable[[
     return torch.export.load(path).module()
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, tasks: list[str]) -> Callable[[Tensor], Any]:
-    """The .onnx, with the weights beside it where they are large; returns what runs the file."""
+def write_onnx(program: torch.export.ExportedProgram, path: Path, tasks: list[str], size: tuple[int, int]) -> Callable[[Tensor], Any]:
+    """The .onnx, with the weights beside it where they are large; returns what runs the file. Its metadata tell `channels` and `size`."""
     import onnxruntime
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # operators of torchvision are missed, which nothing here uses
@@ -86,6 +86,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, tasks: list[st
         warnings.simplefilter("ignore")
         graph = torch.onnx.export(program, dynamo=True, opset_version=OPSET, input_names=["image"], output_names=tasks, verbose=False)
     assert graph is not None
+    graph.model.metadata_props.update(channels="rgb", size="{}x{}".format(*size))
     large = sum(values.nbytes for values in program.state_dict.values()) > SINGLE_FILE
     graph.save(path, external_data=large)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -114,9 +115,8 @@ def export_graphs(model: Model, folder: Path, formats: list[str], size: tuple[in
             model.backbone.network.set_attn_implementation("eager")
         program = trace(model, size, dynamic)
         try:
-            graph = (
-                write_torch(program, folder / "model.pt2") if kind == "torch" else write_onnx(program, folder / "model.onnx", model.tasks)
-            )
+            onnx = kind == "onnx"
+            graph = write_onnx(program, folder / "model.onnx", model.tasks, size) if onnx else write_torch(program, folder / "model.pt2")
             off[kind] = difference(model, graph, size, dynamic)
         except Exception as error:  # three libraries' errors
             raise UserError(f"format={kind} cannot be made or run ({_first_line(error)}){_mend(dynamic)}") from error

@@ -17,6 +17,7 @@ from tests.train.conftest import run
 from train import backbones, card, export, results
 from train.checkpoint import load
 from train.config import BackboneConfig, HeadConfig
+from train.evaluate import EvaluateConfig, evaluate, gathered
 from train.model import Model
 from train.tasks import TASKS
 
@@ -79,6 +80,23 @@ def test_strangers_get_the_models_values_from_the_graphs(batch: int, trained: Pa
     for values, onnx, pt2 in zip(wanted.values(), got, same, strict=True):
         np.testing.assert_allclose(onnx, values, atol=1e-3)
         np.testing.assert_allclose(pt2, values, atol=1e-5)
+
+
+def test_the_onnx_file_is_scored_as_the_model_is(spheres: Path, trained: Path, exported: Path) -> None:
+    """It tells its order of channels, for which DAViD's would be taken."""
+    found = [
+        gathered(*evaluate(EvaluateConfig(str(spheres), device="cpu", tasks=["normal"], **method)))
+        for method in ({"checkpoint": str(trained)}, {"onnx": str(exported / "model.onnx")})
+    ]
+    model, onnx = (next(row.figures["mean"] or 0 for row in results.rows) for results in found)
+    assert onnx == pytest.approx(model, rel=0.01)
+    assert found[1].method.conversion["channels"] == "rgb" and found[1].method.resolution == "32x24, borders repeated"
+
+
+def test_an_onnx_file_of_any_size_tells_that_of_its_training(spheres: Path, tmp_path: Path) -> None:
+    export.export_graphs(model("sapiens", "slim"), tmp_path, ["onnx"], (64, 48), dynamic=True)
+    found = gathered(*evaluate(EvaluateConfig(str(spheres), device="cpu", onnx=str(tmp_path / "model.onnx"))))
+    assert found.method.resolution == "64x48, borders repeated"
 
 
 def test_the_card_says_what_a_stranger_needs(exported: Path) -> None:

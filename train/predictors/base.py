@@ -59,8 +59,8 @@ class Stated:
     png_scale: float | None = None
     resize: bool = False
     onnx_outputs: Sequence[str] | None = None
-    onnx_channels: str = "bgr"
-    onnx_size: Sequence[int] = (512, 512)
+    onnx_channels: str | None = None
+    onnx_size: Sequence[int] | None = None
     onnx_mean: Sequence[float] = (0.0, 0.0, 0.0)
     onnx_std: Sequence[float] = (1.0, 1.0, 1.0)
 

@@ -14,6 +14,8 @@ from train.tasks import TASKS
 
 #: Words in an output's name -> its task.
 NAMES = {"depth": "depth", "normal": "normal", "alpha": "alpha", "foreground": "alpha", "matte": "alpha", "albedo": "albedo"}
+#: Of files that do not tell in their metadata, as ours do: DAViD's order of channels; the input's height and width, where they are open.
+CHANNELS, SIZE = "bgr", "512x512"
 #: Beyond so many times the input's size, pictures are halved by Gaussian pyramid first, as DAViD's runtime does.
 HALVED = 3
 
@@ -21,7 +23,8 @@ HALVED = 3
 class Onnx(Predictor):
     """The whole picture, in proportion: borders are repeated to the input's proportions, and cut off again afterwards.
 
-    Input: the first one, (1,3,H,W) float32, values 0..1 less `onnx_mean`, by `onnx_std`, in the order of `onnx_channels`.
+    Input: the first one, (1,3,H,W) float32, values 0..1 less `onnx_mean`, by `onnx_std`, in the order of `onnx_channels`. What is
+    not stated is what the file's metadata tell, else as DAViD's.
     Outputs: told apart by name, else by shape: three channels are normals, the first map of one channel is depth, the next one alpha.
     """
 
@@ -33,19 +36,19 @@ class Onnx(Predictor):
         first = self.session.get_inputs()[0]
         if len(first.shape) != 4 or first.shape[1] not in (3, "3"):
             raise UserError(f"{what}: its input {first.name} is {first.shape}, not (1,3,H,W): convert it so")
-        free = [not isinstance(length, int) for length in first.shape[2:]]
-        self.size = tuple(
-            given if is_free else int(own) for is_free, given, own in zip(free, stated.onnx_size, first.shape[2:], strict=True)
-        )
+        told = self.session.get_modelmeta().custom_metadata_map
+        size = stated.onnx_size or [int(length) for length in told.get("size", SIZE).split("x")]
+        self.size = tuple(own if isinstance(own, int) else given for own, given in zip(first.shape[2:], size, strict=True))
+        channels = stated.onnx_channels or told.get("channels", CHANNELS)
         self.input, self.outputs = first.name, _outputs(what, self.session.get_outputs(), stated.onnx_outputs)
         self.tasks = asked(stated, [task for task in self.outputs if task], what)
-        self.channels = slice(None, None, -1 if stated.onnx_channels == "bgr" else 1)
+        self.channels = slice(None, None, -1 if channels == "bgr" else 1)
         self.mean, self.std = (np.array(values, np.float32) for values in (stated.onnx_mean, stated.onnx_std))
         self.read = Conversion.of(stated)
         self.name = self.source = Path(file).resolve().name
         self.resolution = "{}x{}, borders repeated".format(*self.size)
         self.suits = self.read.suits
-        self.conversion = self.read.facts(self.tasks) | {"channels": stated.onnx_channels}
+        self.conversion = self.read.facts(self.tasks) | {"channels": channels}
         self.conversion |= {"mean": list(stated.onnx_mean), "std": list(stated.onnx_std)}
 
     def predict(self, shown: Sequence[Shown]) -> list[Prediction]:
