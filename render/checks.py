@@ -8,7 +8,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from datasets.conventions import NORMAL_FROM_CAMERA, Array
+from datasets.conventions import NORMAL_FROM_CAMERA, Array, inverse
 from datasets.triplet import Triplet
 
 PIXELS = 20_000  # of the people, evenly picked: what needs no more than a share or a median is taken over these
@@ -189,7 +189,7 @@ def _normals(part: Triplet, pixels: Array) -> Array:
 def _rays(part: Triplet, pixels: Array) -> Array:
     """Camera-space points (N,3) at z = 1 through the centres of pixels, given by flat index."""
     y, x = np.divmod(pixels, part.mask.shape[1])
-    return np.stack([x + 0.5, y + 0.5, np.ones(len(pixels))], axis=-1) @ np.linalg.inv(part.K).T
+    return np.stack([x + 0.5, y + 0.5, np.ones(len(pixels))], axis=-1) @ inverse(part.K).T
 
 
 def _world_points(part: Triplet, pixels: Array) -> Array:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from datasets.conventions import Array
+from datasets.conventions import Array, camera_rays
 from render.hi4d.layout import Camera, Unusable
 
 
@@ -25,8 +25,7 @@ class Lens:
     """Takes pictures of a lens that distorts to those of the pinhole with its own K (OpenCV's model, with skew too)."""
 
     def __init__(self, camera: Camera, height: int, width: int) -> None:
-        x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-        rays = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3) @ np.linalg.inv(camera.K).T
+        rays = camera_rays(camera.K, height, width).reshape(-1, 3)
         # Normalised coordinates: OpenCV's own functions know no skew.
         bent, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), np.eye(3), camera.distortion)
         places = np.concatenate([bent.reshape(-1, 2), np.ones((len(rays), 1))], axis=1) @ camera.K[:2].T

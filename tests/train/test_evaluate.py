@@ -15,7 +15,7 @@ from conf.command import UserError
 from datasets.triplet import Dataset, Triplet, write_shard
 from tests.fixtures import sphere_triplet
 from tests.train.conftest import run
-from tests.train.test_predictors import depth_of, normal_of, write
+from tests.train.predicted import depth_of, normal_of, write
 from train import benchmarks, results
 from train.errormaps import NOT_SCORED, cells
 from train.evaluate import EvaluateConfig, evaluate, gathered, per_image, save, table
