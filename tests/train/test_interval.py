@@ -41,8 +41,8 @@ def test_resamples_are_those_of_a_loop_over_images() -> None:
             chosen = [i for person in draw for i in members[person]]
             weight = np.ones(len(chosen)) if average == "macro" else pixels[chosen]
             statistics.append(np.average(values[chosen], weights=weight))
-        found = interval(scores, average, np.random.default_rng(3), clusters, resamples=200, level=0.9)["mae"]
-        assert (found.low, found.high) == pytest.approx(tuple(np.quantile(statistics, [0.05, 0.95])))
+        found = interval(scores, average, np.random.default_rng(3), clusters, resamples=200)["mae"]
+        assert (found.low, found.high) == pytest.approx(tuple(np.quantile(statistics, [0.025, 0.975])))
         assert found.value == getattr(scores, average)()["mae"]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from datasets.conventions import Array
 from train.metrics.tally import Scores
 
+#: Of an interval: 95 %, as tables say.
+ENDS = (0.025, 0.975)
 #: Draws of a batch of resamples: a bound on memory.
 _AT_ONCE = 1_000_000
 
@@ -42,13 +44,12 @@ def interval(
     generator: np.random.Generator,
     clusters: Sequence[str] | None = None,
     resamples: int = 10_000,
-    level: float = 0.95,
 ) -> dict[str, Interval]:
     """Figure -> interval of its average, `macro` or `micro`. clusters: a label (the person) per image of the scores; None: all differ."""
     cluster = _numbered(clusters, len(scores))
     drawn = _resampled([AVERAGES[average](scores, cluster)], cluster, generator, resamples)[0]
     values = getattr(scores, average)()
-    return {name: Interval(value, *_ends(drawn[name], cluster, level)) for name, value in values.items()}
+    return {name: Interval(value, *_ends(drawn[name], cluster)) for name, value in values.items()}
 
 
 def difference(
@@ -58,7 +59,6 @@ def difference(
     generator: np.random.Generator,
     clusters: Sequence[str] | None = None,
     resamples: int = 10_000,
-    level: float = 0.95,
 ) -> dict[str, Difference]:
     """Figure -> paired difference of two results, each resample of both on the same images.
 
@@ -72,7 +72,7 @@ def difference(
     found = {}
     for name in values[0]:
         drawn = ours[name] - theirs[name]
-        found[name] = Difference(values[0][name] - values[1][name], *_ends(drawn, cluster, level), _p(drawn, cluster))
+        found[name] = Difference(values[0][name] - values[1][name], *_ends(drawn, cluster), _p(drawn, cluster))
     return found
 
 
@@ -132,11 +132,11 @@ def _weights(clusters: int, generator: np.random.Generator, resamples: int) -> I
         yield np.bincount(drawn.ravel(), minlength=count * clusters).reshape(count, clusters).astype(np.float64)
 
 
-def _ends(drawn: Array, cluster: Array, level: float) -> tuple[float, float]:
+def _ends(drawn: Array, cluster: Array) -> tuple[float, float]:
     drawn = drawn[~np.isnan(drawn)]
     if cluster.max(initial=0) < 1 or not len(drawn):
         return np.nan, np.nan
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn, ENDS)
     return float(low), float(high)
 
 
