@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -181,9 +182,16 @@ def test_a_set_is_known_by_what_is_in_its_shards_wherever_they_lie(crowd: Path, 
     moved = named(tmp_path / "moved", crowd)
     told = json.loads((moved / "dataset.json").read_text())
     (moved / "dataset.json").write_text(json.dumps({**told, "sources": {"scans": "/elsewhere"}}))
-    found = benchmarks.opened(str(moved), None).facts.sha256
-    assert found == benchmarks.opened(str(crowd), None).facts.sha256
-    assert found == subprocess.check_output("sha256sum *.tar | sha256sum", shell=True, cwd=moved / "shards", text=True).split()[0]
+    assert benchmarks.opened(str(moved), None).facts.sha256 == benchmarks.opened(str(crowd), None).facts.sha256
+    (entry,) = told["shards"].values()
+    second = (moved / "shards" / "shard-000001.tar").write_bytes(b"another")
+    other = {**entry, "sha256": hashlib.sha256(b"another").hexdigest(), "bytes": second, "samples": 0}
+    told["shards"] = {"shard-000001.tar": other, "shard-000000.tar": entry}
+    (moved / "dataset.json").write_text(json.dumps(told))
+    assert (
+        Dataset.load(moved).digest
+        == subprocess.check_output("sha256sum *.tar | sha256sum", shell=True, cwd=moved / "shards", text=True).split()[0]
+    )
 
 
 def test_a_set_from_which_samples_were_left_out_by_rule_is_whole(crowd: Path, tmp_path: Path) -> None:
